@@ -1,0 +1,26 @@
+"""`python -m digits.ui [PORT]`: the MLflow UI over this repository's own store.
+
+Plain `mlflow ui` would open a new, empty database wherever it is called, and start fifteen processes.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from digits.store import server
+from digits.tracking import Store
+
+
+def main(port: str = "5000") -> None:
+    """Serve the store on 127.0.0.1 until interrupted."""
+    if uri := server():
+        sys.exit(f"MLFLOW_TRACKING_URI says that the runs are on {uri}: open that in a browser.")
+    store = Store(Path(__file__).resolve().parent.parent / ".mlflow")
+    print(f"MLflow over {store.folder}: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    command = ["mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1", "--backend-store-uri", store.uri]
+    os.execv(sys.executable, [sys.executable, "-m", *command])  # noqa: S606 (this process becomes the server)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
