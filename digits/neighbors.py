@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -14,7 +15,8 @@ class PixelNeighborsClassifier(KNeighborsClassifier):
     The stock class would either hold (and save) every pixel as a float, four times the size, or, given bytes, search them by its
     slow path, converting the whole training set again and again. This one searches blocks of training rows, each made float32 for
     as long as its search lasts, by scikit-learn's own fast brute force; the answers are the stock class's.
-    Only with algorithm="brute", the euclidean metric and integer training data; in all other cases it *is* the stock class.
+    Only with algorithm="brute", the euclidean metric and training data of one or two bytes a pixel, which float32 holds exactly; in
+    all other cases it *is* the stock class.
     """
 
     block = 25_000  # training rows searched at a time: 75 MiB of MNIST as float32
@@ -29,8 +31,8 @@ class PixelNeighborsClassifier(KNeighborsClassifier):
         check_is_fitted(self)
         n_neighbors = self.n_neighbors if n_neighbors is None else n_neighbors
         train = self._fit_X
-        in_blocks = np.issubdtype(train.dtype, np.integer) and self.algorithm == "brute" and self.effective_metric_ == "euclidean"
-        if X is None or not in_blocks or not 0 < n_neighbors <= len(train):
+        in_blocks = self.algorithm == "brute" and self.effective_metric_ == "euclidean" and _bytes_or_words(train)
+        if not in_blocks or X is None or issparse(X) or not 0 < n_neighbors <= len(train):
             return super().kneighbors(X, n_neighbors, return_distance)
         queries = validate_data(self, X, reset=False, dtype=np.float32, order="C")
         distances = np.empty((len(queries), 0))
@@ -41,6 +43,10 @@ class PixelNeighborsClassifier(KNeighborsClassifier):
             near, row = search.kneighbors(queries)
             distances, rows = _nearest(np.hstack([distances, near]), np.hstack([rows, row + start]), n_neighbors)
         return (distances, rows) if return_distance else rows
+
+
+def _bytes_or_words(X: Any) -> bool:
+    return isinstance(X, np.ndarray) and np.issubdtype(X.dtype, np.integer) and X.dtype.itemsize <= 2
 
 
 def _nearest(distances: NDArray, rows: NDArray, k: int) -> tuple[NDArray, NDArray]:

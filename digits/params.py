@@ -102,9 +102,9 @@ class Evaluate(Section):
     confidence: Share
 
 
-def _no_bool(value: Any) -> Any:
-    # To Python, and so to a Literal, `true` is 1.
-    if isinstance(value, bool):
+def _no_other_number(value: Any) -> Any:
+    # To Python, and so to a Literal, `true` and 1.0 are 1.
+    if isinstance(value, bool | float):
         raise ValueError("allowed are digit and the numbers 0 to 9")
     return value
 
@@ -112,7 +112,7 @@ def _no_bool(value: Any) -> Any:
 class Params(Section):
     """All of `params.yaml`. Every key is required: the file, not the code, says what an experiment was."""
 
-    target: Annotated[Literal["digit", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9], BeforeValidator(_no_bool)]
+    target: Annotated[Literal["digit", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9], BeforeValidator(_no_other_number)]
     fetch: Fetch
     split: Split
     augment: Augment
@@ -137,8 +137,22 @@ class _Yaml12(yaml.SafeLoader):
     """Scalars as YAML 1.2 has them.
 
     DVC reads and writes `params.yaml` as YAML 1.2, where 1e-4 is a number and 010 is ten. PyYAML follows YAML 1.1, where they are
-    a string and eight: the lock would record one value and the stage would use another.
+    a string and eight: the lock would record one value and the stage would use another. For the same reason a key given twice is
+    refused, as by DVC, and so is a header that asks for another version.
     """
+
+    def process_directives(self) -> Any:
+        if self.check_token(yaml.DirectiveToken):
+            raise yaml.YAMLError("a % directive is not allowed")
+        return super().process_directives()  # type: ignore[no-untyped-call]
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping = super().construct_mapping(node, deep)
+        if len(mapping) != len(node.value):
+            keys = [self.construct_object(key) for key, _ in node.value]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise yaml.constructor.ConstructorError(problem=f"the key {twice!r} stands there twice", problem_mark=node.start_mark)
+        return mapping
 
 
 _Yaml12.yaml_implicit_resolvers = {}
@@ -168,6 +182,8 @@ def parse_yaml(text: str, name: str) -> Any:
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise BadInput(f"{name}{line} is not valid YAML: {error.problem}.") from error
+    except (yaml.YAMLError, ValueError, KeyError) as error:  # a control character, a tag on what it does not fit
+        raise BadInput(f"{name} is not valid YAML: {' '.join(str(error).split())}.") from error
 
 
 def parse_params(text: str, name: str = "params.yaml") -> Params:

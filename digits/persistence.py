@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import IO, Any
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import skops.io
@@ -90,7 +90,7 @@ def load_model(path: Path) -> Pipeline:
         model = skops.io.load(path, trusted=TRUSTED)
     except UntrustedTypesFoundException as error:
         raise BadInput(f"{path} holds types that this project does not trust, so it was not loaded: {error}") from error
-    except (OSError, BadZipFile, KeyError, ValueError) as error:
+    except Exception as error:
         raise BadInput(f"{path} cannot be read as a model ({error}); `dvc repro` makes it again.") from error
     if not isinstance(model, Pipeline):
         raise BadInput(f"{path} holds a {type(model).__name__}, allowed is a scikit-learn Pipeline.")

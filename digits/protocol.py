@@ -69,7 +69,7 @@ def fit(pipeline: Pipeline, X: NDArray, y: NDArray) -> Pipeline:
 def threads() -> int:
     """How many threads may work: the environment variable DIGITS_THREADS, by default one per core."""
     given = os.environ.get("DIGITS_THREADS", "")
-    if given and (not given.isdigit() or int(given) < 1):
+    if given and (not given.isdecimal() or int(given) < 1):
         raise BadInput(f"the environment variable DIGITS_THREADS is {given!r}, allowed is a whole number from 1.")
     return int(given or os.cpu_count() or 1)
 

@@ -8,11 +8,12 @@ run. Training never fails because of the tracker: a server that does not answer 
 import logging
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ class Store:
                 log.warning("the MLflow server %s does not answer (%s): this run goes to %s instead", uri, reason, self.folder)
         file = database(self.folder)
         self._create_once(file)
-        self._connect(f"sqlite:///{file}", artifacts=file.parent / "artifacts")
+        self._connect(_sqlite_uri(file), artifacts=file.parent / "artifacts")
 
     def _create_once(self, file: Path) -> None:
         # Two processes that both create MLflow's tables break the file: one builds it aside, all others wait.
@@ -68,7 +69,7 @@ class Store:
             if not file.exists():
                 new = file.with_name(file.name + ".new")
                 new.unlink(missing_ok=True)
-                self._connect(f"sqlite:///{new}", artifacts=file.parent / "artifacts")
+                self._connect(_sqlite_uri(new), artifacts=file.parent / "artifacts")
                 new.replace(file)
 
     def _connect(self, uri: str, artifacts: Path | None) -> None:
@@ -181,9 +182,9 @@ def complete_run(
         run_id = found[0].info.run_id if found else store.create_run(params, {KEY: key})
         if found and COMPLETE in found[0].data.tags:
             return
+        logged = found[0].data.metrics if found else {}  # by train, live
         for prefix, values in metrics.items():
-            if not found or prefix != "validation":  # train has logged those live
-                store.log_metrics(run_id, values, prefix)
+            store.log_metrics(run_id, {k: v for k, v in values.items() if f"{prefix}/{k}" not in logged}, prefix)
         for folder_name, paths in files.items():
             for path in paths:
                 store.client.log_artifact(run_id, path, folder_name)
@@ -202,6 +203,13 @@ def _log_model(run_id: str, model: Pipeline, code: Path) -> None:
             model, name="model", serialization_format="skops", skops_trusted_types=TRUSTED, code_paths=[str(code)],
             signature=ModelSignature(inputs, outputs), pip_requirements=needs,
         )  # fmt: skip
+
+
+def _sqlite_uri(file: Path) -> str:
+    """MLflow's name for a database file, after a look that it can be opened: MLflow would try for a minute and a half."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA schema_version")
+    return f"sqlite:///{file}"
 
 
 def peak_memory() -> float:
@@ -237,8 +245,10 @@ def describe_source() -> dict[str, str]:
 
 
 def _git(*arguments: str) -> str:
-    run = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    return run.stdout.strip() if run.returncode == 0 else ""
+    try:
+        return subprocess.check_output(["git", *arguments], stderr=subprocess.DEVNULL, text=True).strip()
+    except (OSError, subprocess.CalledProcessError):  # no git, no repository, no commit yet
+        return ""
 
 
 def _this_process() -> str:

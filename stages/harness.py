@@ -82,7 +82,7 @@ class Guard:
 
     def _look_at_params(self, content: bytes) -> dict[str, Any]:
         """The values that dvc.yaml declares for this stage; others may be edited meanwhile."""
-        params = parse_yaml(content.decode(), PARAMS.name)
+        params = parse_yaml(text(content), PARAMS.name)
         values = {}
         for key in self._keys:
             value = params
@@ -101,7 +101,7 @@ def run(stage: str, work: Callable[[Params, Outs], None]) -> None:
     outs = Outs()
     done = False
     try:
-        params = parse_params(AT_START[PARAMS].decode(), PARAMS.name)
+        params = parse_params(text(AT_START[PARAMS]), PARAMS.name)
         guard = Guard(stage)
         work(params, outs)
         guard.check()
@@ -113,6 +113,14 @@ def run(stage: str, work: Callable[[Params, Outs], None]) -> None:
         if not done:
             outs.discard()
             restore_outs(stage)
+
+
+def text(content: bytes) -> str:
+    """The text of params.yaml. Raises BadInput when it is not UTF-8."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{PARAMS} is not UTF-8 text: {error}.") from error
 
 
 def restore_outs(stage: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from digits import protocol
+from digits.errors import BadInput
 from digits.families import make_pipeline
 from digits.files import file_sha256, open_array, write_json
 from digits.folds import TEST, learn_target
@@ -36,6 +37,8 @@ def train(params: Params, outs: Outs) -> None:
     how = params.train
     n = len(images) if how.copies == "all" else np.count_nonzero(fold != TEST)
     X, y, source = images[:n].reshape(n, -1), learn_target(digits[:n], params.target), source[:n]
+    if how.components > X.shape[1]:
+        raise BadInput(f"train.components is {how.components}, allowed is at most {X.shape[1]}, the pixels of an image.")
     pipeline = make_pipeline(how.model, params.model_settings, how.scale, how.components, how.seed)
 
     models = outs.folder("models")

@@ -1,0 +1,52 @@
+"""Scratch repositories, for the tests that run real DVC, git and MLflow."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.imports import ROOT
+from tests.scratch import STAGES, Project
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project as a newcomer clones it, set to the small digits; nothing has run."""
+    home, path = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("project") / "digits"
+    (home / ".gitconfig").write_text("[user]\nname = t\nemail = t@example.org\n[init]\ndefaultBranch = main\n", encoding="utf-8")
+    listed = subprocess.check_output(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, text=True)
+    for name in filter(None, listed.split("\0")):
+        if name.startswith(("metrics/", "plots/", "tests/")) or name == "dvc.lock" or not (ROOT / name).is_file():
+            continue
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, path / name)
+    project = Project(path, home)
+    project.git("init", "-q")
+    project.edit(fetch__dataset="digits_8x8", split__folds=3)
+    project.commit("the project")
+    return project
+
+
+@pytest.fixture(scope="session")
+def _reproduced(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = fresh.copy(tmp_path_factory.mktemp("reproduced") / "digits")
+    assert project.repro() == list(STAGES)
+    project.commit("its results")
+    return project
+
+
+@pytest.fixture
+def newcomer(fresh: Project, tmp_path: Path) -> Project:
+    """A scratch repository in which nothing has run yet."""
+    return fresh.copy(tmp_path / "newcomer" / "digits")
+
+
+@pytest.fixture
+def project(_reproduced: Project, tmp_path: Path) -> Project:
+    """A scratch repository in which `dvc repro` has run and its results are committed. No MLflow store is there yet."""
+    project = _reproduced.copy(tmp_path / "digits")
+    # A store knows its artifacts by absolute path, so the copied one is of no use; what says that nothing is to do stays.
+    (project.store / "mlflow.db").unlink()
+    shutil.rmtree(project.store / "artifacts")
+    return project

@@ -1,0 +1,188 @@
+"""The four acts (edit and reproduce, diff, experiment, track), by real DVC in a scratch repository."""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.scratch import STAGES, Project, assert_complete, ran
+
+
+def test_nothing_runs_twice_and_the_tree_stays_clean(project: Project) -> None:
+    assert project.repro() == []
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_two_clean_clones_agree(project: Project, newcomer: Project) -> None:
+    assert newcomer.repro() == list(STAGES)
+    for name in ("dvc.lock", "metrics/test.json", "metrics/validation.json", "plots/errors.png", "plots/confusion.csv"):
+        assert (newcomer.path / name).read_bytes() == (project.path / name).read_bytes(), name
+
+
+# What each key is a dependency of; what comes after those stages in the DAG runs when their outs change.
+DEPENDS_ON = {
+    "target": (5, {"split", "train", "evaluate", "track"}),
+    "fetch.dataset": ("mnist_784", {"fetch", "track"}),
+    "split.strategy": ("shuffled", {"split", "track"}),
+    "split.folds": (4, {"split", "track"}),
+    "split.seed": (1, {"split", "track"}),
+    "augment.shifts": ([[0, 1]], {"augment", "track"}),
+    "augment.rotations": ([5.0], {"augment", "track"}),
+    "augment.scales": ([0.9], {"augment", "track"}),
+    "augment.shears": ([0.1], {"augment", "track"}),
+    "augment.elastic.copies": (1, {"augment", "track"}),
+    "augment.elastic.alpha": (1.0, {"augment", "track"}),
+    "augment.elastic.sigma": (1.0, {"augment", "track"}),
+    "augment.seed": (1, {"augment", "track"}),
+    "train.scale": ("unit", {"train", "track"}),
+    "train.components": (8, {"train", "track"}),
+    "train.copies": ("none", {"train", "track"}),
+    "train.validate": ("none", {"train", "track"}),
+    "train.seed": (1, {"train", "track"}),
+    "train.model": ("forest", {"train", "track"}),
+    "models.knn.n_neighbors": (3, {"train", "track"}),
+    "models.knn.weights": ("uniform", {"train", "track"}),
+    "models.sgd.alpha": (0.1, set()),
+    "models.forest.max_depth": (3, set()),
+    "evaluate.precision_target": (0.5, {"evaluate", "track"}),
+    "evaluate.confidence": (0.9, {"evaluate", "track"}),
+}
+
+
+@pytest.fixture(scope="module")
+def still(_reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A reproduced project of which these tests only ask the status."""
+    return _reproduced.copy(tmp_path_factory.mktemp("still") / "digits")
+
+
+@pytest.mark.parametrize(("key", "value", "stages"), [(key, *rest) for key, rest in DEPENDS_ON.items()])
+def test_a_param_is_a_dependency_of_exactly_these_stages(still: Project, key: str, value: object, stages: set[str]) -> None:
+    before = (still.path / "params.yaml").read_bytes()
+    still.edit(**{key.replace(".", "__"): value})
+    status = still.dvc("status").splitlines()
+    (still.path / "params.yaml").write_bytes(before)
+    current, changed = "", set()
+    for line in status:
+        current = line.rstrip(":") if not line.startswith("\t") else current
+        if "params.yaml" in line:
+            changed.add(current)
+    assert changed == stages
+
+
+@pytest.mark.parametrize(
+    ("edit", "stages"),
+    [
+        ({"models__forest__n_estimators": 5}, []),
+        ({"evaluate__confidence": 0.9}, ["evaluate", "track"]),
+        ({"models__knn__n_neighbors": 1}, ["train", "evaluate", "track"]),
+        ({"augment__shifts": [[2, 0]]}, ["augment", "train", "evaluate", "track"]),
+        ({"target": 5}, ["split", "augment", "train", "evaluate", "track"]),
+    ],
+)
+def test_an_edit_runs_what_depends_on_it_and_setting_it_back_restores_the_rest(
+    project: Project, edit: dict[str, object], stages: list[str]
+) -> None:
+    params = (project.path / "params.yaml").read_bytes()
+    project.edit(**edit)
+    assert project.repro() == stages
+    (project.path / "params.yaml").write_bytes(params)
+    assert project.repro() == (["track"] if stages else [])
+    assert project.git("status", "--porcelain") == ""
+    if stages:
+        was, now = project.runs()
+        assert_complete(was, project)
+        assert_complete(now, project)
+
+
+def test_setting_a_param_back_takes_seconds(project: Project) -> None:
+    for k in (1, 4):
+        project.edit(models__knn__n_neighbors=k)
+        project.repro()
+    project.edit(models__knn__n_neighbors=1)
+    started = time.monotonic()
+    assert project.repro() == ["track"]
+    assert time.monotonic() - started < 6  # 1.5 s on a quiet machine; 6 s and more when MLflow has to be imported
+    assert len(project.runs()) == 2
+
+
+def test_metrics_and_params_differ_between_branches(project: Project) -> None:
+    project.git("checkout", "-qb", "one-neighbour")
+    project.edit(models__knn__n_neighbors=1)
+    project.repro()
+    project.commit()
+    assert "models.knn.n_neighbors" in project.dvc("params", "diff", "main")
+    was, now = project.git("show", "main:metrics/test.json"), project.json("metrics/test.json")
+    diff = project.dvc("metrics", "diff", "main", "--md")
+    assert f"| {now['accuracy']:.5f}"[:9] in diff
+    assert '"accuracy"' in was
+    assert "test_set" not in diff, "both were measured on the same images"
+    project.git("checkout", "-q", "main")
+    project.dvc("checkout")
+    assert project.repro() == ["track"]
+    assert len(project.runs()) == 2
+
+
+def test_every_way_of_running_leaves_one_complete_run_an_experiment(project: Project) -> None:
+    project.dvc("exp", "run", "-n", "in-place", "-S", "models.knn.n_neighbors=1")
+    project.dvc("exp", "run", "-n", "again", "-S", "models.knn.n_neighbors=1", "--force")
+    project.dvc("exp", "run", "-n", "aside", "--temp", "-S", "models.knn.n_neighbors=2")
+    project.git("checkout", "-q", "--", ".")
+    project.dvc("checkout")
+    assert project.repro() == ["track"]
+    names = sorted(run.info.run_name for run in project.runs())
+    assert names == ["aside", "in-place", f"main-{project.git('rev-parse', '--short', 'HEAD').strip()}"]
+    for run in project.runs():
+        assert_complete(run, project)
+
+
+def test_two_queue_workers_on_a_store_that_does_not_exist_yet(project: Project) -> None:
+    assert not (project.store / "mlflow.db").exists()
+    for k in (1, 2, 3, 5):
+        project.dvc("exp", "run", "--queue", "-n", f"k{k}", "-S", f"models.knn.n_neighbors={k}")
+    project.dvc("queue", "start", "-j", "2")
+    deadline = time.monotonic() + 180
+    while project.dvc("queue", "status").count("Success") < 4:
+        assert time.monotonic() < deadline, project.dvc("queue", "status")
+        time.sleep(2)
+    assert sorted(run.info.run_name for run in project.runs()) == ["k1", "k2", "k3", "k5"]
+    for run in project.runs():
+        assert_complete(run, project)
+
+
+def test_a_clone_pulls_and_logs_and_computes_nothing(project: Project, tmp_path: Path) -> None:
+    project.dvc("push")
+    project.git("clone", "-q", ".", str(tmp_path / "clone"))
+    clone = Project(tmp_path / "clone", project.home)
+    clone.dvc("pull")
+    assert clone.repro() == ["track"]
+    assert clone.git("status", "--porcelain") == ""
+    (run,) = clone.runs()
+    assert_complete(run, clone)
+
+
+def test_a_wiped_store_is_filled_again(project: Project) -> None:
+    shutil.rmtree(project.store)
+    assert project.repro() == ["track"]
+    (run,) = project.runs()
+    assert_complete(run, project)
+
+
+def test_a_server_that_is_down_costs_no_result(project: Project) -> None:
+    project.edit(models__knn__n_neighbors=1)
+    output = project.dvc("repro", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert ran(output) == ["train", "evaluate", "track"]
+    assert "does not answer" in output
+    (run,) = project.runs()
+    assert_complete(run, project)
+
+
+def test_it_works_without_activating_the_environment(project: Project, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    project.run(sys.executable, "-m", "venv", "--without-pip", str(bare))
+    path = f"{bare / 'bin'}:/usr/bin:/bin"
+    output = project.dvc("repro", "-sf", "split", PATH=path, fails=True)
+    assert "lacks this project's packages: run `make repro`" in output
+    (project.path / ".venv").symlink_to(Path(sys.prefix))
+    assert ran(project.dvc("repro", "-sf", "split", PATH=path)) == ["split"]

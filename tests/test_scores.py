@@ -1,0 +1,249 @@
+"""Every metric against scikit-learn's own function, every choice against a search through all there is."""
+
+import json
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    f1_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
+
+from digits.scores import (
+    RECALL_LEVELS,
+    accuracy_interval,
+    at_threshold,
+    fold_accuracies,
+    metrics,
+    operating_point,
+    precision_by_recall,
+    rounded,
+)
+
+steady = settings(derandomize=True, deadline=None)
+
+
+def ten_digits(n: int = 500, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Labels, and probabilities that are right in about two of three."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 10, n).astype(np.uint8)
+    scores = rng.dirichlet(np.full(10, 0.3), n) + 0.4 * np.eye(10)[y]
+    return y, scores / scores.sum(axis=1, keepdims=True)
+
+
+def yes_or_no(n: int = 500, seed: int = 0, decimals: int = 2) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Answers, and probabilities with many draws."""
+    rng = np.random.default_rng(seed)
+    y = rng.random(n) < 0.1
+    return y, np.clip(rng.normal(0.3 + 0.4 * y, 0.2), 0, 1).round(decimals)
+
+
+def wilson(hits: int, n: int, z: float) -> tuple[float, float]:
+    """The closed form of Wilson (1927)."""
+    p = hits / n
+    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+
+
+# A yes/no test is a set of images: whether each is a yes, and its score.
+answers = st.lists(st.tuples(st.booleans(), st.integers(-8, 8)), min_size=2, max_size=30).filter(
+    lambda rows: any(yes for yes, _ in rows)
+)
+
+
+def arrays_of(rows: list[tuple[bool, int]]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    return np.array([yes for yes, _ in rows]), np.array([score / 8 for _, score in rows])
+
+
+def precision_and_recall(y: NDArray[np.bool_], scores: NDArray[np.float64], threshold: float) -> tuple[Fraction, Fraction]:
+    found = scores >= threshold
+    hits = int((found & y).sum())
+    return Fraction(hits, int(found.sum())), Fraction(hits, int(y.sum()))
+
+
+class TestMetrics:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_of_digits_are_those_of_scikit_learn(self, seed: int) -> None:
+        y, scores = ten_digits(seed=seed)
+        predicted = scores.argmax(axis=1)
+        accuracy = accuracy_score(y, predicted)
+        low, high = wilson(int((y == predicted).sum()), len(y), z=1.959963984540054)
+        expected = {
+            "n": 500, "errors": round((1 - accuracy) * 500), "accuracy": accuracy, "accuracy_low": low, "accuracy_high": high,
+        }  # fmt: skip
+        for name, score in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
+            expected[f"macro_{name}"] = score(y, predicted, average="macro")
+            expected |= {f"{name}_{digit}": score(y == digit, predicted == digit) for digit in range(10)}
+        assert metrics(y, scores, probability=True) == pytest.approx(expected, rel=0, abs=1e-9)
+
+    @pytest.mark.parametrize("probability", [True, False])
+    @pytest.mark.parametrize("seed", range(3))
+    def test_of_yes_and_no_are_those_of_scikit_learn(self, seed: int, probability: bool) -> None:
+        y, scores = yes_or_no(seed=seed)
+        if not probability:
+            scores = scores - 0.6
+        predicted = scores > (0.5 if probability else 0)
+        accuracy = accuracy_score(y, predicted)
+        low, high = wilson(int((y == predicted).sum()), len(y), z=1.959963984540054)
+        expected = {
+            "n": 500, "errors": round((1 - accuracy) * 500), "accuracy": accuracy, "accuracy_low": low, "accuracy_high": high,
+            "precision": precision_score(y, predicted), "recall": recall_score(y, predicted), "f1": f1_score(y, predicted),
+            "roc_auc": roc_auc_score(y, scores), "average_precision": average_precision_score(y, scores),
+        }  # fmt: skip
+        assert metrics(y, scores, probability) == pytest.approx(expected, rel=0, abs=1e-9)
+
+    @pytest.mark.parametrize("data", [ten_digits(), yes_or_no()], ids=["digits", "yes or no"])
+    def test_are_few_plain_numbers(self, data: tuple[NDArray, NDArray[np.float64]]) -> None:
+        y, scores = data
+        values = metrics(y, scores, probability=True)
+        assert json.loads(json.dumps(values)) == values
+        assert {type(value) for value in values.values()} == {int, float}
+        assert len(values) <= 45
+        assert isinstance(values["n"], int) and isinstance(values["errors"], int)
+
+    def test_have_the_confidence_asked_for(self) -> None:
+        y, scores = ten_digits()
+        widths = [
+            values["accuracy_high"] - values["accuracy_low"]
+            for values in (metrics(y, scores, probability=True, confidence=level) for level in (0.5, 0.9, 0.95, 0.99))
+        ]
+        assert widths == sorted(widths) and len(set(widths)) == 4
+
+    def test_a_digit_never_predicted_or_never_there_has_zeros(self) -> None:
+        """And says so without a warning."""
+        y = np.array([0, 0, 1, 1, 2], np.uint8)
+        values = metrics(y, np.eye(10)[[0, 0, 0, 0, 3]], probability=True)
+        for digit in range(1, 10):
+            assert values[f"precision_{digit}"] == values[f"recall_{digit}"] == values[f"f1_{digit}"] == 0
+        assert values["recall_0"] == 1 and values["precision_0"] == 0.5 and values["macro_recall"] == 0.1
+
+    def test_no_yes_at_all_is_precision_zero(self) -> None:
+        values = metrics(np.array([True, False]), np.array([0.2, 0.1]), probability=True)
+        assert values["precision"] == values["recall"] == values["f1"] == 0
+        assert values["roc_auc"] == 1
+
+    @pytest.mark.parametrize("yes", [True, False])
+    def test_are_numbers_when_all_answers_are_the_same(self, yes: bool) -> None:
+        """A small test set of one's own may hold no image of the digit asked for."""
+        values = metrics(np.full(4, yes), np.array([0.1, 0.2, 0.6, 0.9]), probability=True)
+        assert all(math.isfinite(value) for value in values.values())
+        assert values["accuracy"] == 0.5
+
+
+class TestInterval:
+    @pytest.mark.parametrize(
+        ("confidence", "z"), [(0.95, 1.959963984540054), (0.99, 2.5758293035489004), (0.5, 0.6744897501960817)]
+    )
+    @pytest.mark.parametrize(("hits", "n"), [(9705, 10_000), (0, 10), (10, 10), (1, 1), (500, 1000), (59_999, 60_000)])
+    def test_is_the_closed_form(self, hits: int, n: int, confidence: float, z: float) -> None:
+        assert accuracy_interval(hits, n, confidence) == pytest.approx(wilson(hits, n, z), abs=1e-12)
+
+    def test_is_the_published_one(self) -> None:
+        """2.95 % errors of MNIST's 10,000 test images."""
+        assert [round(end, 4) for end in accuracy_interval(9705, 10_000, 0.95)] == [0.9670, 0.9736]
+
+    @pytest.mark.parametrize(("hits", "n"), [(0, 5), (5, 5), (1, 10_000)])
+    def test_stays_within_0_and_1(self, hits: int, n: int) -> None:
+        low, high = accuracy_interval(hits, n, 0.95)
+        assert 0 <= low <= hits / n <= high <= 1
+
+
+class TestOperatingPoint:
+    @steady
+    @given(answers, st.sampled_from([Fraction(k, 20) for k in range(1, 21)]))
+    def test_is_the_lowest_threshold_that_is_precise_enough(self, rows: list[tuple[bool, int]], target: Fraction) -> None:
+        y, scores = arrays_of(rows)
+        reached = [t for t in np.unique(scores) if precision_and_recall(y, scores, t)[0] >= target]
+        assert operating_point(y, scores, float(target)) == (min(reached) if reached else None)
+
+    def test_is_none_when_no_threshold_is_precise_enough(self) -> None:
+        y, scores = np.array([False, True, False]), np.array([0.9, 0.5, 0.1])
+        assert operating_point(y, scores, 0.9) is None
+        assert operating_point(y, scores, 0.5) == 0.5
+
+    @pytest.mark.parametrize("target", [0.3, 0.6, 0.9])
+    def test_keeps_its_promise_on_the_scores_it_was_chosen_on(self, target: float) -> None:
+        y, scores = yes_or_no()
+        threshold = operating_point(y, scores, target)
+        assert threshold is not None and type(threshold) is float
+        assert at_threshold(y, scores, threshold)["precision_at_threshold"] >= target
+
+    @steady
+    @given(answers, st.integers(-9, 9))
+    def test_precision_and_recall_at_a_threshold_are_those_of_scikit_learn(self, rows: list[tuple[bool, int]], at: int) -> None:
+        y, scores = arrays_of(rows)
+        found = scores >= at / 8
+        assert at_threshold(y, scores, at / 8, prefix="validation_") == pytest.approx(
+            {
+                "validation_precision_at_threshold": precision_score(y, found, zero_division=0),
+                "validation_recall_at_threshold": recall_score(y, found, zero_division=0),
+            }
+        )
+
+    def test_a_threshold_above_all_scores_finds_nothing(self) -> None:
+        nothing = {"precision_at_threshold": 0.0, "recall_at_threshold": 0.0}
+        assert at_threshold(np.array([True, False]), np.array([0.1, 0.2]), 0.3) == nothing
+
+
+def best_precision(y: NDArray[np.bool_], scores: NDArray[np.float64]) -> list[float]:
+    """By trying every threshold, and the one that finds nothing and is never wrong, for every level, without rounding."""
+    points = [(Fraction(1), Fraction(0)), *(precision_and_recall(y, scores, t) for t in np.unique(scores))]
+    return [float(max(p for p, recall in points if recall >= Fraction(level, 50))) for level in range(51)]
+
+
+class TestPrecisionByRecall:
+    @steady
+    @given(answers)
+    def test_is_the_best_of_all_thresholds(self, rows: list[tuple[bool, int]]) -> None:
+        y, scores = arrays_of(rows)
+        np.testing.assert_allclose(precision_by_recall(y, scores), best_precision(y, scores), rtol=0, atol=1e-12)
+
+    @pytest.mark.parametrize("n_yes", [1, 3, 7, 10, 25, 50, 100, 150])
+    def test_reaches_levels_that_are_hit_exactly(self, n_yes: int) -> None:
+        """A recall of 7/50 is one of at least 0.14, whatever the last bit of 0.14 is."""
+        rng = np.random.default_rng(n_yes)
+        y = rng.permutation(np.arange(4 * n_yes) < n_yes)
+        scores = rng.normal(y * 1.0)
+        np.testing.assert_allclose(precision_by_recall(y, scores), best_precision(y, scores), rtol=0, atol=1e-12)
+
+    def test_of_digits_is_the_mean_over_each_against_the_rest(self) -> None:
+        y, scores = ten_digits()
+        expected = np.mean([best_precision(y == digit, scores[:, digit]) for digit in range(10)], axis=0)
+        np.testing.assert_allclose(precision_by_recall(y, scores), expected, rtol=0, atol=1e-12)
+
+    def test_has_a_value_for_each_level(self) -> None:
+        np.testing.assert_allclose(RECALL_LEVELS, [level / 50 for level in range(51)])
+        curve = precision_by_recall(*yes_or_no())
+        assert curve.shape == (51,) and curve[0] == 1
+        assert (np.diff(curve) <= 0).all()
+
+
+class TestFolds:
+    def test_accuracies_are_those_of_each_fold(self) -> None:
+        y, scores = ten_digits()
+        fold = np.random.default_rng(1).integers(1, 4, len(y)).astype(np.int8)
+        expected = {f"fold_{k}": accuracy_score(y[fold == k], scores[fold == k].argmax(axis=1)) for k in (1, 2, 3)}
+        values = fold_accuracies(y, scores, True, fold)
+        assert values == pytest.approx(expected, abs=1e-9)
+        assert json.loads(json.dumps(values)) == values
+
+    def test_accuracies_of_yes_and_no_use_the_right_threshold(self) -> None:
+        y, fold = np.array([True, True, False, False]), np.array([0, 0, 1, 1], np.int8)
+        scores = np.array([0.6, 0.3, 0.4, -0.1])
+        assert fold_accuracies(y, scores, True, fold) == {"fold_0": 0.5, "fold_1": 1.0}
+        assert fold_accuracies(y, scores, False, fold) == {"fold_0": 1.0, "fold_1": 0.5}
+
+
+def test_rounding_gives_plain_numbers_of_ten_decimals() -> None:
+    values = rounded({"a": np.float64(1 / 3), "b": np.float32(0.5), "c": np.int64(3), "d": 7, "e": 2.0})
+    assert values == {"a": 0.3333333333, "b": 0.5, "c": 3, "d": 7, "e": 2.0}
+    assert [type(value) for value in values.values()] == [float, float, int, int, float]
