@@ -76,7 +76,6 @@ def test_a_param_is_a_dependency_of_exactly_these_stages(still: Project, key: st
     [
         ({"models__forest__n_estimators": 5}, []),
         ({"evaluate__confidence": 0.9}, ["evaluate", "track"]),
-        ({"models__knn__n_neighbors": 1}, ["train", "evaluate", "track"]),
         ({"augment__shifts": [[2, 0]]}, ["augment", "train", "evaluate", "track"]),
         ({"target": 5}, ["split", "augment", "train", "evaluate", "track"]),
     ],
@@ -139,14 +138,14 @@ def test_every_way_of_running_leaves_one_complete_run_an_experiment(project: Pro
 
 def test_two_queue_workers_on_a_store_that_does_not_exist_yet(project: Project) -> None:
     assert not (project.store / "mlflow.db").exists()
-    for k in (1, 2, 3, 5):
+    for k in (1, 2):
         project.dvc("exp", "run", "--queue", "-n", f"k{k}", "-S", f"models.knn.n_neighbors={k}")
     project.dvc("queue", "start", "-j", "2")
     deadline = time.monotonic() + 180
-    while project.dvc("queue", "status").count("Success") < 4:
+    while project.dvc("queue", "status").count("Success") < 2:
         assert time.monotonic() < deadline, project.dvc("queue", "status")
         time.sleep(2)
-    assert sorted(run.info.run_name for run in project.runs()) == ["k1", "k2", "k3", "k5"]
+    assert sorted(run.info.run_name for run in project.runs()) == ["k1", "k2"]
     for run in project.runs():
         assert_complete(run, project)
 

@@ -108,7 +108,7 @@ def test_what_only_the_data_can_tell_is_a_sentence_too(project: Project, key: st
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_training_leaves_no_half_result_and_no_run_that_goes_on_for_ever(project: Project, number: signal.Signals) -> None:
-    project.edit(train__model="forest", models__forest__n_estimators=1000)
+    project.edit(train__model="forest", models__forest__n_estimators=300)
     train = start_training(project)
     deadline = time.monotonic() + 60
     while not (project.store / "mlflow.db").exists() or not project.runs():

@@ -120,13 +120,15 @@ def python(*arguments: Any, cwd: Path | None = None, **env: str) -> Iterator[sub
     try:
         yield process
     finally:
-        with process.stdin, process.stdout:
-            if process.poll() is None:
-                children = psutil.Process(process.pid).children(recursive=True)
-                for member in (process, *children):
-                    member.terminate()
-                psutil.wait_procs(children, timeout=10)
-                process.wait(timeout=10)
+        if process.poll() is None:
+            children = psutil.Process(process.pid).children(recursive=True)
+            for child in children:
+                child.terminate()
+            process.terminate()
+            psutil.wait_procs(children, timeout=10)
+            process.wait(timeout=10)
+        process.stdin.close()
+        process.stdout.close()
 
 
 def says(process: subprocess.Popen, word: str) -> str:
