@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def measured(command: list[str], cwd: Path) -> tuple[float, float]:
     """Run a command; its seconds, and the most GiB that it and its children held at a time."""
     environment = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     started, peak = time.monotonic(), 0
     process = psutil.Popen(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL)
     while process.poll() is None:

@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from digits.neighbors import PixelNeighborsClassifier
 
 # n_jobs stays None everywhere: how many threads work is the caller's business (joblib.parallel_config) and must not be in the
-# saved model, whose bytes are the same on every machine.
+# saved model.
 FAMILIES: dict[str, Any] = {
     "sgd": lambda seed, **settings: SGDClassifier(random_state=seed, **settings),
     "forest": lambda seed, **settings: RandomForestClassifier(random_state=seed, **settings),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def database(folder: Path) -> Path:
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     if uri.startswith("sqlite:///"):
-        return folder.absolute().parent / uri.removeprefix("sqlite:///")
+        return folder.absolute().parent / unquote(uri.removeprefix("sqlite:///"))
     if uri and not server():
         log.warning("MLFLOW_TRACKING_URI is %r, allowed are http(s)://... and sqlite:///FILE: runs go to %s", uri, folder)
     return folder.absolute() / "mlflow.db"

@@ -17,6 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 # Before the import, which reads them. The limits are for a server that is down: MLflow's own would hang for minutes.
 for _name, _value in {
@@ -36,6 +37,7 @@ from mlflow.models import ModelSignature  # noqa: E402
 from mlflow.types import Schema, TensorSpec  # noqa: E402
 from sklearn.pipeline import Pipeline  # noqa: E402
 
+from digits.errors import BadInput  # noqa: E402
 from digits.persistence import TRUSTED, load_model  # noqa: E402
 from digits.store import COMPLETE, KEY, database, server  # noqa: E402
 
@@ -57,7 +59,8 @@ class Store:
                 return
             except mlflow.MlflowException as error:
                 reason = " ".join(str(error).split())[:200]
-                log.warning("the MLflow server %s does not answer (%s): this run goes to %s instead", uri, reason, self.folder)
+                host = uri.rpartition("@")[2]  # without a password
+                log.warning("the MLflow server %s does not answer (%s): this run goes to %s instead", host, reason, self.folder)
         file = database(self.folder)
         self._create_once(file)
         self._connect(_sqlite_uri(file), artifacts=file.parent / "artifacts")
@@ -171,12 +174,18 @@ def complete_run(
     model: Path,
     code: Path,
 ) -> None:
-    """See to it that the result `key` has one complete run.
+    """See to it that the result `key` has one complete run. Raises BadInput when the embedded database cannot be used.
 
     Parameters: `folder` of the embedded store; `params` those that matter, nested; `metrics` by prefix ("validation", "test");
     `files` by artifact folder; `model` the file that `save_model` wrote, and `code` the folder that loading it needs.
     """
-    store = Store(folder)
+    try:
+        store = Store(folder)
+    except (sqlite3.Error, mlflow.MlflowException, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise BadInput(
+            f"the runs' database {database(folder)} cannot be used ({reason}); mend or delete it and run `dvc repro`."
+        ) from error
     with store.locked():
         found = store.runs(f"tags.{KEY} = '{key}'")
         run_id = found[0].info.run_id if found else store.create_run(params, {KEY: key})
@@ -209,7 +218,7 @@ def _sqlite_uri(file: Path) -> str:
     """MLflow's name for a database file, after a look that it can be opened: MLflow would try for a minute and a half."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA schema_version")
-    return f"sqlite:///{file}"
+    return f"sqlite:///{quote(str(file))}"
 
 
 def peak_memory() -> float:

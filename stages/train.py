@@ -37,8 +37,11 @@ def train(params: Params, outs: Outs) -> None:
     how = params.train
     n = len(images) if how.copies == "all" else np.count_nonzero(fold != TEST)
     X, y, source = images[:n].reshape(n, -1), learn_target(digits[:n], params.target), source[:n]
-    if how.components > X.shape[1]:
-        raise BadInput(f"train.components is {how.components}, allowed is at most {X.shape[1]}, the pixels of an image.")
+    most = min(X.shape[1], n - np.bincount(fold[source]).max())
+    if how.components > most:
+        raise BadInput(
+            f"train.components is {how.components}, allowed is at most {most}: the pixels of an image, the images of a fit."
+        )
     pipeline = make_pipeline(how.model, params.model_settings, how.scale, how.components, how.seed)
 
     models = outs.folder("models")

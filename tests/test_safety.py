@@ -94,7 +94,7 @@ def test_bad_params_leave_everything_as_it_was(project: Project) -> None:
     ("key", "value", "sentence"),
     [
         ("fetch__dataset", "idx:nowhere", "nowhere lacks train-images-idx3-ubyte"),
-        ("train__components", 65, "train: train.components is 65, allowed is at most 64, the pixels of an image."),
+        ("train__components", 65, "train: train.components is 65, allowed is at most 64: the pixels of an image"),
     ],
 )
 def test_what_only_the_data_can_tell_is_a_sentence_too(project: Project, key: str, value: object, sentence: str) -> None:

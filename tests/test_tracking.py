@@ -233,7 +233,7 @@ complete_run(folder, rebuilt, {"me": "any"}, {"test": {"n": 1}}, {}, made / "mod
             assert location.startswith((folder / "artifacts").as_uri())
         assert len(list(folder.glob("artifacts/**/MLmodel"))) == 1
 
-    @pytest.mark.parametrize("name", ["with spaces & ümlauts #1"])
+    @pytest.mark.parametrize("name", ["with spaces & ümlauts #1", "what? yes", "50%25"])
     def test_folders_may_have_any_name(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
         monkeypatch.setattr("mlflow.store.db.utils.MAX_RETRY_COUNT", 2)
         folder = tmp_path / name / ".mlflow"
