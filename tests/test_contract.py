@@ -164,10 +164,10 @@ def test_the_committed_results_are_those_of_the_committed_code() -> None:
 
 
 def test_no_file_names_a_package_index_or_is_large() -> None:
-    hosts = re.compile(rb"(--(extra-)?index-url|--find-links|" + b"pythonhosted" + rb"\.org|registry\." + rb"npmjs)")
+    hosts = re.compile(rb"--(extra-)?index[-]url|--find[-]links|python[h]osted\.org|registry\.[n]pmjs")  # not found in this line
     for path in tracked_files():
         content = path.read_bytes()
-        assert not hosts.search(content) or path == Path(__file__), path
+        assert not hosts.search(content), path
         assert len(content) < 2**20, path
 
 
