@@ -134,6 +134,7 @@ class LiveRun:
             self.log_metrics(cost, "cost")
             with _never_fatal(), self._store.locked():
                 if self._store.runs(f"tags.{KEY} = '{key}'"):
+                    self._store.client.set_terminated(self._run_id, "FINISHED")  # or it would be RUNNING for ever in the bin
                     self._store.client.delete_run(self._run_id)
                 else:
                     self._store.client.set_tag(self._run_id, KEY, key)
