@@ -1,10 +1,12 @@
 # On a fresh machine: Python 3.11 or later, git and make; `make repro` does the rest.
 PYTHON ?= python3
 PORT ?= 5000
+RUNGS ?= all
+JOBS ?= 1
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint ui bench lock
+.PHONY: help repro ladder test lint ui bench lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -13,7 +15,10 @@ help: ## this list
 repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> evaluate -> track
 	dvc repro
 
-test: .venv/ready ## the test suite, in about five minutes
+ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (RUNGS=quick or names, JOBS=2)
+	python -m digits.ladder $(RUNGS) $(JOBS)
+
+test: .venv/ready ## the test suite, in about ten minutes
 	python -m pytest
 
 lint: .venv/ready ## ruff and mypy
@@ -22,8 +27,9 @@ lint: .venv/ready ## ruff and mypy
 ui: .venv/ready ## the MLflow UI over this repository's runs, on 127.0.0.1 (PORT=5000)
 	python -m digits.ui $(PORT)
 
-bench: .venv/ready ## this pipeline against the notebook it grew out of, side by side (10 minutes, a quiet machine)
+bench: .venv/ready ## this pipeline against the notebook it grew out of, side by side and full batch against mini-batch (15 minutes, a quiet machine)
 	python -m bench.against_notebook
+	python -m bench.batch_size
 
 lock: .venv/ready ## pin the newest allowed packages in requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --fork-strategy fewest \

@@ -1,9 +1,10 @@
-"""The default experiment without validation, from augment to evaluate, against the same result the notebook's way.
+"""The ladder's rung knn-shifts, from augment to evaluate, against the same result the notebook's way.
 
 `python -m bench.against_notebook [ROUNDS]` runs both in turn on this machine (keep it quiet) and prints medians of the wall time
 and of the peak memory, the resident memory of all processes together, DVC's own included.
 """
 
+import functools
 import json
 import os
 import shutil
@@ -15,6 +16,9 @@ import time
 from pathlib import Path
 
 import psutil
+import yaml
+
+from digits.ladder import chosen, read_ladder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,7 +51,12 @@ def main(rounds: int = 3) -> None:
         clone = Path(folder, "clone")
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
         params = clone / "params.yaml"
-        params.write_text(params.read_text(encoding="utf-8").replace("validate: holdout", "validate: none"), encoding="utf-8")
+        values = yaml.safe_load(params.read_text(encoding="utf-8"))
+        ladder = read_ladder(ROOT / "ladder.yaml")
+        for key, value in (ladder.base | chosen(ladder, "knn-shifts")[0].set).items():
+            *parents, last = key.split(".")
+            functools.reduce(dict.__getitem__, parents, values)[last] = value
+        params.write_text(yaml.safe_dump(values), encoding="utf-8")
         dvc = [sys.executable, "-m", "dvc", "repro", "--quiet"]
         measured([*dvc, "split"], clone)
         for number in range(rounds):

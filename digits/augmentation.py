@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from digits.files import CHUNK
+from digits.machine import all_threads, threads
 from digits.transforms import affine, elastic, rotation, scaling, shear, shift
+
+CHUNK = 2_500  # images transformed at a time
 
 # (images, rng=generator) -> images, both (n, height, width)
 Copy = Callable[..., NDArray]
@@ -26,7 +29,7 @@ def copies(settings: Mapping[str, Any]) -> list[Copy]:
     return [
         *(_fixed(partial(shift, right=right, down=down)) for right, down in settings["shifts"]),
         *(_fixed(partial(affine, matrix=matrix)) for matrix in matrices),
-        *[partial(elastic, alpha=distort["alpha"], sigma=distort["sigma"])] * distort["copies"],
+        *[partial(elastic, **{name: value for name, value in distort.items() if name != "copies"})] * distort["copies"],
     ]
 
 
@@ -35,14 +38,23 @@ def _fixed(transform: Callable[[NDArray], NDArray]) -> Copy:
 
 
 def derived(images: NDArray, rows: NDArray, how: list[Copy], seed: int) -> Iterator[NDArray]:
-    """The originals `images[rows]`, then one copy of all of them after the other, in chunks of at most CHUNK images.
+    """The originals `images[rows]`, then one copy of all of them after the other, in chunks.
 
-    Each copy draws from its own generator, seeded by `seed` and its place in the list, so the pictures do not depend on CHUNK.
+    What is random draws from a generator seeded by `seed`, the copy's place in the list and that of the chunk in the copy: the
+    pictures are the same on any number of threads.
     """
-    chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
-    with tqdm(total=len(rows) * (1 + len(how)), desc="augmenting", unit="image", unit_scale=True, disable=None) as bar:
-        for number, copy in enumerate([_fixed(lambda images: images), *how]):
-            rng = np.random.default_rng([seed, number])
-            for chunk in chunks:
-                yield copy(images[chunk], rng=rng)
-                bar.update(len(chunk))
+    chunks = [(number, start) for number in range(1 + len(how)) for start in range(0, len(rows), CHUNK)]
+    transforms = [_fixed(lambda images: images), *how]
+
+    def chunk(number: int, start: int) -> NDArray:
+        return transforms[number](images[rows[start : start + CHUNK]], rng=np.random.default_rng([seed, number, start]))
+
+    with (
+        all_threads(),
+        tqdm(total=len(rows) * (1 + len(how)), desc="augmenting", unit="image", unit_scale=True, disable=None) as bar,
+    ):
+        # joblib's own generator does not wait for whoever takes its results: they would pile up in memory.
+        for first in range(0, len(chunks), ahead := 2 * threads()):
+            for done in joblib.Parallel()(joblib.delayed(chunk)(*which) for which in chunks[first : first + ahead]):
+                yield done
+                bar.update(len(done))

@@ -62,6 +62,26 @@ def write_chunks(path: Path, chunks: Iterable[NDArray], length: int) -> None:
     assert start == length, f"{path}: {start} rows came, {length} were announced"
 
 
+def read_rows(array: NDArray, rows: NDArray) -> NDArray:
+    """Some rows (ascending) of an array, in memory.
+
+    Of a mapped file without the map: pages of a map, and their neighbours, count as this process's memory once they are touched.
+    """
+    root: Any = array
+    while isinstance(getattr(root, "base", None), np.memmap):
+        root = root.base
+    if not isinstance(root, np.memmap) or not array.flags.c_contiguous or len(rows) == 0:
+        return np.asarray(array[rows])
+    start = root.offset + array.ctypes.data - root.ctypes.data
+    some = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    ends = np.append(np.flatnonzero(np.diff(rows) != 1) + 1, len(rows))
+    with Path(str(root.filename)).open("rb", buffering=0) as file:
+        for first, end in zip(np.append(0, ends[:-1]), ends, strict=True):
+            file.seek(start + int(rows[first]) * array[0].nbytes)
+            file.readinto(some[first:end].data)
+    return some
+
+
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a mapping as JSON, a key a line, the same bytes on every system."""
     path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8", newline="\n")
@@ -78,11 +98,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def write_csv(path: Path, header: Sequence[str], rows: NDArray) -> None:
-    """Write a table (n, columns) for DVC's plots, the same bytes on every system."""
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table for DVC's plots, the same bytes on every system; None is an empty cell."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(",".join(header) + "\n")
-        file.writelines(",".join(map(str, row)) + "\n" for row in rows.tolist())
+        file.writelines(",".join("" if cell is None else str(cell) for cell in row) + "\n" for row in rows)
 
 
 def replace(new: Path, old: Path) -> None:

@@ -39,10 +39,12 @@ class PixelNeighborsClassifier(KNeighborsClassifier):
         rows = np.empty((len(queries), 0), dtype=np.int64)
         for start in range(0, len(train), self.block):
             part = train[start : start + self.block].astype(np.float32)
-            search = NearestNeighbors(n_neighbors=min(n_neighbors, len(part)), algorithm="brute").fit(part)
-            near, row = search.kneighbors(queries)
+            near, row = self._search(part, queries, min(n_neighbors, len(part)))
             distances, rows = _nearest(np.hstack([distances, near]), np.hstack([rows, row + start]), n_neighbors)
         return (distances, rows) if return_distance else rows
+
+    def _search(self, train: NDArray[np.float32], queries: NDArray[np.float32], k: int) -> tuple[NDArray, NDArray]:
+        return NearestNeighbors(n_neighbors=k, algorithm="brute").fit(train).kneighbors(queries)
 
 
 def _bytes_or_words(X: Any) -> bool:

@@ -2,20 +2,33 @@
 
 import difflib
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from digits.errors import BadInput
+from digits.yaml12 import parse_yaml
 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Positive = Annotated[int, Field(ge=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
-Model = Literal["sgd", "forest", "knn"]
+Model = Literal[
+    "sgd", "softmax", "knn", "svm", "forest", "extra_trees", "boosting", "voting", "stacking", "few_labels", "mlp"
+]  # in the order of the book
 
 
 class Section(BaseModel):
@@ -42,8 +55,12 @@ class Split(Section):
 
 class Elastic(Section):
     copies: Annotated[int, Field(ge=0)]
-    alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    alpha: NotNegative
     sigma: PositiveNumber
+    rotation: NotNegative
+    scale: NotNegative
+    shear: NotNegative
+    shift: NotNegative
 
 
 def _but(nothing: Any) -> AfterValidator:
@@ -64,13 +81,45 @@ class Augment(Section):
     seed: Seed
 
 
+FEATURES = ("pixels", "deskewed", "normalized", "scattering", "deskewed_scattering", "normalized_scattering")
+
+
+def _one_or_several(value: Any) -> Any:
+    names = value if isinstance(value, list) else [value]
+    if len(names) != len({str(name) for name in names}) or len(names) < 1:
+        raise ValueError("allowed is one representation or a list of several different ones")
+    for name in names:
+        if name not in FEATURES:
+            raise ValueError(f"allowed are {', '.join(FEATURES)}, or a list of several{_nearest(str(name), list(FEATURES))}")
+    return value
+
+
 class Train(Section):
     model: Model
-    scale: Literal["none", "unit", "standard"]
+    features: Annotated[Any, AfterValidator(_one_or_several)]
+    scale: Literal["none", "unit", "standard", "sqrt"]
     components: Annotated[int, Field(ge=0)]
-    copies: Literal["all", "none"]
+    clusters: Annotated[int, Field(ge=0)]
+    copies: Literal["all", "support_vectors", "none"]
+    engine: Literal["scikit-learn", "intelex"]
     validate_: Literal["holdout", "cross_validation", "none"] = Field(alias="validate")
     seed: Seed
+
+    @model_validator(mode="after")
+    def _what_the_model_can(self) -> Self:
+        if self.copies == "support_vectors" and self.model != "svm":
+            raise ValueError(
+                f"copies is support_vectors, but model is {self.model}: allowed are all and none, as svm alone has them"
+            )
+        if self.engine == "intelex" and self.model not in ("knn", "svm"):
+            raise ValueError(f"engine is intelex, but model is {self.model}: allowed with knn and svm")
+        return self
+
+
+def _scale_or_positive(value: Any) -> Any:
+    if value != "scale" and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf")):
+        raise ValueError("allowed are scale and numbers above 0")
+    return value
 
 
 class Sgd(Section):
@@ -78,6 +127,28 @@ class Sgd(Section):
     alpha: PositiveNumber
     max_iter: Positive
     tol: PositiveNumber
+    epochs: Positive | None
+
+
+class Softmax(Section):
+    solver: Literal["sgd", "lbfgs"]
+    batch_size: Positive
+    learning_rate: PositiveNumber
+    alpha: NotNegative
+    epochs: Positive
+
+
+class Knn(Section):
+    n_neighbors: Positive
+    weights: Literal["distance", "uniform"]
+
+
+class Svm(Section):
+    kernel: Literal["rbf", "poly", "linear"]
+    C: PositiveNumber
+    gamma: Annotated[Any, AfterValidator(_scale_or_positive)]
+    degree: Positive
+    coef0: Number
 
 
 class Forest(Section):
@@ -86,15 +157,77 @@ class Forest(Section):
     min_samples_leaf: Positive
 
 
-class Knn(Section):
-    n_neighbors: Positive
-    weights: Literal["distance", "uniform"]
+class Boosting(Section):
+    learning_rate: PositiveNumber
+    max_iter: Positive
+    max_leaf_nodes: Annotated[int, Field(ge=2)]
+    l2_regularization: NotNegative
+
+
+class Mlp(Section):
+    hidden_layers: Annotated[list[Positive], Field(min_length=1)]
+    batch_size: Positive
+    learning_rate: PositiveNumber
+    alpha: NotNegative
+    epochs: Positive
+
+
+class FewLabels(Section):
+    labels: Annotated[int, Field(ge=10)]
+    share: Annotated[float, Field(gt=0, le=1)]
+    C: PositiveNumber
+
+
+class _Members(Section):
+    """The models that take part, each with settings of its own."""
+
+    @model_validator(mode="after")
+    def _several(self) -> Self:
+        if len(members := self.model_dump()) < 2:
+            raise ValueError(f"members are {', '.join(members) or 'none'}, allowed are two or more of {_names(type(self))}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_those_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: settings for name, settings in dump(self).items() if settings is not None}
+
+
+class Voters(_Members):
+    softmax: Softmax | None = None
+    knn: Knn | None = None
+    forest: Forest | None = None
+    extra_trees: Forest | None = None
+    boosting: Boosting | None = None
+    mlp: Mlp | None = None
+
+
+class Stacked(Voters):
+    sgd: Sgd | None = None
+    svm: Svm | None = None
+
+
+class Voting(Section):
+    members: Voters
+
+
+class Stacking(Section):
+    members: Stacked
+    folds: Annotated[int, Field(ge=2)]
+    final: Forest
 
 
 class Models(Section):
     sgd: Sgd
-    forest: Forest
+    softmax: Softmax
     knn: Knn
+    svm: Svm
+    forest: Forest
+    extra_trees: Forest
+    boosting: Boosting
+    voting: Voting
+    stacking: Stacking
+    few_labels: FewLabels
+    mlp: Mlp
 
 
 class Evaluate(Section):
@@ -133,59 +266,6 @@ class Params(Section):
         return values
 
 
-class _Yaml12(yaml.SafeLoader):
-    """Scalars as YAML 1.2 has them.
-
-    DVC reads and writes `params.yaml` as YAML 1.2, where 1e-4 is a number and 010 is ten. PyYAML follows YAML 1.1, where they are
-    a string and eight: the lock would record one value and the stage would use another. For the same reason a key given twice is
-    refused, as by DVC, and so is a header that asks for another version.
-    """
-
-    def process_directives(self) -> Any:
-        if self.check_token(yaml.DirectiveToken):
-            raise yaml.YAMLError("a % directive is not allowed")
-        return super().process_directives()  # type: ignore[no-untyped-call]
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        mapping = super().construct_mapping(node, deep)
-        if len(mapping) != len(node.value):
-            keys = [self.construct_object(key) for key, _ in node.value]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise yaml.constructor.ConstructorError(problem=f"the key {twice!r} stands there twice", problem_mark=node.start_mark)
-        return mapping
-
-
-_Yaml12.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.0123456789")),
-):
-    _Yaml12.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first)
-
-
-def _whole_number(loader: _Yaml12, node: yaml.ScalarNode) -> int:
-    return int(loader.construct_scalar(node))  # YAML 1.1's own constructor would still read 010 as octal
-
-
-_Yaml12.add_constructor("tag:yaml.org,2002:int", _whole_number)
-
-
-def parse_yaml(text: str, name: str) -> Any:
-    """The values in a YAML text, read as DVC reads them; `name` is the file's, for the message.
-
-    Raises BadInput when it is not YAML.
-    """
-    try:
-        return yaml.load(text, _Yaml12)  # noqa: S506 (a SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise BadInput(f"{name}{line} is not valid YAML: {error.problem}.") from error
-    except (yaml.YAMLError, ValueError, KeyError) as error:  # a control character, a tag on what it does not fit
-        raise BadInput(f"{name} is not valid YAML: {' '.join(str(error).split())}.") from error
-
-
 def parse_params(text: str, name: str = "params.yaml") -> Params:
     """Validate the text of a `params.yaml` whole.
 
@@ -220,9 +300,11 @@ def _sentence(error: ErrorDetails) -> str:
             return f"{key} is {given!r}, allowed: {allowed}{near}."
         case "string_pattern_mismatch":
             return f"{key} is {given!r}, allowed: {_PATTERNS.get(key, error['ctx']['pattern'])}{_nearest(given, _DATASETS)}."
+        case "model_type":
+            return f"{key} is {given!r}, allowed is a section with {_names(_section(list(error['loc'])))}."
         case _:
-            rule = error["msg"].replace("Input should be", "it must be")
-            return f"{key} is {given!r}: {rule[0].lower()}{rule[1:]}."
+            rule = re.sub("^(Input|List) should", "it must", error["msg"]).partition(" after validation")[0]
+            return f"{key} is {given!r}: {rule}."
 
 
 _DATASETS = ["mnist_784", "digits_8x8"]
@@ -236,8 +318,10 @@ def _section(path: list[int | str]) -> type[BaseModel]:
     section: type[BaseModel] = Params
     for name in path:
         annotation = section.model_fields[str(name)].annotation
-        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
-        section = annotation
+        # A member of an ensemble is a section or None.
+        section = next(
+            kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)
+        )
     return section
 
 

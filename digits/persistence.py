@@ -10,16 +10,30 @@ from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import skops.io
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.pipeline import Pipeline
 from sklearn.tree._tree import Tree
+from sklearn.utils import Bunch
 from skops.io.exceptions import UntrustedTypesFoundException
 
+from digits.committee import Committee
+from digits.deskewing import Deskew
 from digits.errors import BadInput
-from digits.families import unit
+from digits.families import root, unit
+from digits.few_labels import FewLabelsClassifier
+from digits.intelex import IntelexNeighborsClassifier, IntelexSVC
 from digits.neighbors import PixelNeighborsClassifier
+from digits.scattering import Scattering
+from digits.svm import MatrixSVC
 
 # What a model file may hold beyond scikit-learn's own estimators. A file's own list is no protection, so it is never asked.
-TRUSTED = [f"{kind.__module__}.{kind.__qualname__}" for kind in (unit, PixelNeighborsClassifier, Tree)]
+_OURS = (
+    Committee, Deskew, Scattering, unit, root, PixelNeighborsClassifier, MatrixSVC, FewLabelsClassifier,
+    IntelexNeighborsClassifier, IntelexSVC,
+)  # fmt: skip
+_THEIRS = (Tree, TreePredictor, SGDOptimizer, AdamOptimizer, Bunch)
+TRUSTED = [f"{kind.__module__}.{kind.__qualname__}" for kind in (*_OURS, *_THEIRS)]
 
 
 def save_model(model: Pipeline, path: Path) -> None:
@@ -77,6 +91,8 @@ def _renumber(node: Any, numbers: dict[int, int], members: dict[str, str]) -> No
         if isinstance(name := node.get("file"), str):
             node["file"] = members.setdefault(name, f"{len(members)}{Path(name).suffix}")
         for key, child in node.items():
+            if key == "n_threads":
+                child["content"] = "null"  # on how many threads it was fitted is no part of a model
             if key not in ("__id__", "file"):
                 _renumber(child, numbers, members)
 

@@ -1,20 +1,20 @@
 """Validation, the final fit, and scores that a metric can be computed from."""
 
-import os
 from dataclasses import dataclass
 from typing import Literal
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
-from digits.errors import BadInput
+from digits.files import read_rows
 from digits.folds import TEST
+from digits.learning import PLAIN, How, Images, fit
+from digits.machine import all_threads
 
-BATCH = 2_500  # images scored at a time: memory stays flat and the bar moves
+BATCH = 1_250  # images scored at a time: memory stays flat and the bar moves
 
 
 @dataclass(frozen=True)
@@ -31,47 +31,28 @@ class Validation:
 
 
 def validate(
-    pipeline: Pipeline,
-    X: NDArray,
-    y: NDArray,
-    source: NDArray[np.int32],
-    fold: NDArray[np.int8],
-    scheme: Literal["holdout", "cross_validation"],
+    pipeline: Pipeline, data: Images, fold: NDArray[np.int8], scheme: Literal["holdout", "cross_validation"], how: How = PLAIN
 ) -> Validation:
     """Fit without a fold and score it, for the last fold (holdout) or all of them (cross_validation).
 
-    Parameters: X (n, features), y (n,) and source (n,): training images, originals first, and the row of data/raw that each came
-    from; `fold` as `assign_folds` returns it. Folds are over sources: no copy of an image is on both sides, and only the originals
-    of a held-out fold are scored.
+    Parameters: `data` all training images and their copies; `fold` as `assign_folds` returns it. Folds are over sources: no copy of
+    an image is on both sides, and only the originals of a held-out fold are scored.
     """
-    held_out_in = fold[source]
-    originals = np.arange(len(source)) < np.count_nonzero(fold != TEST)
+    held_out_in = fold[data.source]
+    originals = np.arange(len(held_out_in)) < np.count_nonzero(fold != TEST)
     last = int(fold.max())
     numbers = range(last + 1) if scheme == "cross_validation" else [last]
     scores: dict[int, NDArray[np.float64]] = {}
     for number in numbers:
-        learn, held_out = held_out_in != number, originals & (held_out_in == number)
-        model = fit(clone(pipeline), X[learn], y[learn])
-        scores[number] = decision_scores(model, X[held_out], f"fold {number}")
+        learn = np.flatnonzero(held_out_in != number).astype(np.int32)
+        held_out = np.flatnonzero(originals & (held_out_in == number)).astype(np.int32)
+        model = fit(pipeline, data, learn, how, held_out, f"fold {number}")
+        scores[number] = decision_scores(model, read_rows(data.X, held_out), f"fold {number}")
     rows = np.flatnonzero(originals & np.isin(held_out_in, numbers))
     ordered = np.empty((len(rows), *scores[last].shape[1:]))
     for number, of_fold in scores.items():
         ordered[held_out_in[rows] == number] = of_fold
-    return Validation(source[rows].astype(np.int64), y[rows], ordered)
-
-
-def fit(pipeline: Pipeline, X: NDArray, y: NDArray) -> Pipeline:
-    """Fit on all the threads that DIGITS_THREADS allows; their number does not change the result."""
-    with joblib.parallel_config(backend="threading", n_jobs=threads()):
-        return pipeline.fit(X, y)
-
-
-def threads() -> int:
-    """How many threads may work: the environment variable DIGITS_THREADS, by default one per core."""
-    given = os.environ.get("DIGITS_THREADS", "")
-    if given and (not given.isdecimal() or int(given) < 1):
-        raise BadInput(f"the environment variable DIGITS_THREADS is {given!r}, allowed is a whole number from 1.")
-    return int(given or os.cpu_count() or 1)
+    return Validation(data.source[rows].astype(np.int64), data.y[rows], ordered)
 
 
 def decision_scores(model: Pipeline, X: NDArray, label: str) -> NDArray[np.float64]:
@@ -81,9 +62,16 @@ def decision_scores(model: Pipeline, X: NDArray, label: str) -> NDArray[np.float
     `model.classes_`; for a yes/no target (n,), larger meaning yes.
     """
     score = model.predict_proba if has_probability(model) else model.decision_function
-    batches = tqdm(range(0, len(X), BATCH), desc=f"scoring {label}", unit="batch", disable=None, leave=False)
-    # Not in parallel: a forest would add up its trees in the order they happen to finish, and the last bits would vary.
-    scores = np.concatenate([score(X[start : start + BATCH]) for start in batches]).astype(np.float64)
+
+    def of_batch(start: int) -> NDArray[np.float64]:
+        # One thread for each batch: many would add up a forest's trees in the order they happen to finish, and the last bits vary.
+        with joblib.parallel_config(backend="threading", n_jobs=1):
+            return score(X[start : start + BATCH]).astype(np.float64)
+
+    with all_threads():
+        work = joblib.Parallel(return_as="generator")(joblib.delayed(of_batch)(start) for start in range(0, len(X), BATCH))
+        total = -(-len(X) // BATCH)
+        scores = np.concatenate(list(tqdm(work, f"scoring {label}", total, unit="batch", disable=None, leave=False)))
     return scores[:, 1] if len(model.classes_) == 2 and scores.ndim == 2 else scores
 
 

@@ -10,7 +10,6 @@ import os
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -38,6 +37,7 @@ from mlflow.types import Schema, TensorSpec  # noqa: E402
 from sklearn.pipeline import Pipeline  # noqa: E402
 
 from digits.errors import BadInput  # noqa: E402
+from digits.files import open_array  # noqa: E402
 from digits.persistence import TRUSTED, load_model  # noqa: E402
 from digits.store import COMPLETE, KEY, database, server  # noqa: E402
 
@@ -98,11 +98,11 @@ class Store:
         self.client.log_batch(run.info.run_id, params=flat)
         return run.info.run_id
 
-    def log_metrics(self, run_id: str, values: Mapping[str, Any], prefix: str) -> None:
+    def log_metrics(self, run_id: str, values: Mapping[str, Any], prefix: str, step: int = 0) -> None:
         """Log all numbers of a flat mapping as `<prefix>/<name>`, in one batch."""
         now = int(time.time() * 1000)
         numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
-        self.client.log_batch(run_id, metrics=[Metric(f"{prefix}/{name}", float(v), now, 0) for name, v in numbers.items()])
+        self.client.log_batch(run_id, metrics=[Metric(f"{prefix}/{name}", float(v), now, step) for name, v in numbers.items()])
 
     def locked(self) -> FileLock:
         """Holds other processes of this machine off while a run is looked for and made."""
@@ -122,11 +122,11 @@ class LiveRun:
     def __init__(self, store: Store | None = None, run_id: str = "") -> None:
         self._store, self._run_id = store, run_id
 
-    def log_metrics(self, values: Mapping[str, Any], prefix: str) -> None:
-        """Log numbers now."""
+    def log_metrics(self, values: Mapping[str, Any], prefix: str, step: int = 0) -> None:
+        """Log numbers now; `step` is where a curve has come."""
         if self._store:
             with _never_fatal():
-                self._store.log_metrics(self._run_id, values, prefix)
+                self._store.log_metrics(self._run_id, values, prefix, step)
 
     def finish(self, key: str, cost: Mapping[str, float]) -> None:
         """Say what came out; if that result has a run already, this one was a repetition and is deleted."""
@@ -178,7 +178,8 @@ def complete_run(
     """See to it that the result `key` has one complete run. Raises BadInput when the embedded database cannot be used.
 
     Parameters: `folder` of the embedded store; `params` those that matter, nested; `metrics` by prefix ("validation", "test");
-    `files` by artifact folder; `model` the file that `save_model` wrote, and `code` the folder that loading it needs.
+    `files` by artifact folder; `model` the file that `save_model` wrote, beside it example.npy, (1, pixels) of an image it learned
+    from, and `code` the folder that loading it needs.
     """
     try:
         store = Store(folder)
@@ -198,20 +199,19 @@ def complete_run(
         for folder_name, paths in files.items():
             for path in paths:
                 store.client.log_artifact(run_id, path, folder_name)
-        _log_model(run_id, load_model(model), code)
+        _log_model(run_id, load_model(model), open_array(model.with_name("example.npy"), np.uint8, (1, None)), code)
         store.client.set_tag(run_id, COMPLETE, "true")
         store.client.set_terminated(run_id, "FINISHED")
 
 
-def _log_model(run_id: str, model: Pipeline, code: Path) -> None:
+def _log_model(run_id: str, model: Pipeline, example: np.ndarray, code: Path) -> None:
     needs = [f"{package}=={version(package)}" for package in ("mlflow", "numpy", "scikit-learn", "scipy", "skops", "tqdm")]
-    n_features = next(step.n_features_in_ for step in model if step != "passthrough")
-    inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, n_features))])
+    inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, example.shape[1]))])
     outputs = Schema([TensorSpec(model.classes_.dtype, (-1,))])
     with mlflow.start_run(run_id=run_id):
         mlflow.sklearn.log_model(
             model, name="model", serialization_format="skops", skops_trusted_types=TRUSTED, code_paths=[str(code)],
-            signature=ModelSignature(inputs, outputs), pip_requirements=needs,
+            signature=ModelSignature(inputs, outputs), input_example=np.asarray(example), pip_requirements=needs,
         )  # fmt: skip
 
 
@@ -220,16 +220,6 @@ def _sqlite_uri(file: Path) -> str:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA schema_version")
     return f"sqlite:///{quote(str(file))}"
-
-
-def peak_memory() -> float:
-    """The most memory that this process has held so far, in MiB."""
-    if sys.platform == "win32":
-        return psutil.Process().memory_info().peak_wset / 2**20
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def flattened(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

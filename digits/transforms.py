@@ -62,20 +62,47 @@ def affine(images: NDArray, matrix: NDArray[np.float64]) -> NDArray:
     return _like(moved, images.dtype)
 
 
-def elastic(images: NDArray, alpha: float, sigma: float, rng: np.random.Generator) -> NDArray:
-    """Distort each image by its own smooth random field of displacements.
+def elastic(
+    images: NDArray,
+    alpha: float,
+    sigma: float,
+    rng: np.random.Generator,
+    rotation: float = 0,
+    scale: float = 0,
+    shear: float = 0,
+    shift: float = 0,
+) -> NDArray:
+    """Distort each image by a smooth random field of displacements and a random affine transformation of its own.
 
     Uniform displacements of -1 to 1 pixel, smoothed by a Gaussian of `sigma` pixels, times `alpha`: Simard, Steinkraus & Platt
-    (2003), "Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis", section 2. Fields are drawn
-    image by image, so one generator gives the same pictures however they are cut into batches.
+    (2003), "Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis", section 2. The affine part is
+    uniform: up to `rotation` degrees and `shear`, either way; up to exp(`scale`) wider or narrower, higher or lower; up to `shift`
+    pixels in any direction. All is drawn image by image, so one generator gives the same pictures however they are cut.
     """
     n, height, width = images.shape
-    fields = rng.uniform(-1, 1, (n, 2, height, width))
-    fields = alpha * ndimage.gaussian_filter(fields, sigma, axes=(2, 3), mode="constant")
-    image, row, column = np.ogrid[:n, :height, :width]
-    where = np.broadcast_arrays(image, row + fields[:, 1], column + fields[:, 0])
-    pixels = images.astype(np.float64)
-    return _like(ndimage.map_coordinates(pixels, where, order=1, mode="grid-constant"), images.dtype)
+    drawn = 2 * rng.random((n, 6 + 2 * height * width), dtype=np.float32) - 1
+    turn, slant, wide, high, right, down = drawn[:, :6].T.reshape(6, n, 1, 1)
+    fields = drawn[:, 6:].reshape(n, 2, height, width)
+    smooth = [_gaussian(side, sigma) for side in (height, width)]
+    across, along = np.moveaxis(alpha * (smooth[0] @ fields @ smooth[1].T), 1, 0)
+    middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
+    y, x = np.mgrid[:height, :width].astype(np.float32) - np.array([middle_y, middle_x], np.float32)[:, None, None]
+    cos, sin = np.cos(np.radians(rotation * turn)), np.sin(np.radians(rotation * turn))
+    wide, high = np.exp(-scale * wide), np.exp(-scale * high)
+    from_x = wide * (cos * x + sin * y) + shear * slant * y + shift * right + across
+    from_y = high * (cos * y - sin * x) + shift * down + along
+    return _like(bilinear(images.astype(np.float32), from_y + middle_y, from_x + middle_x), images.dtype)
+
+
+def _gaussian(side: int, sigma: float) -> NDArray[np.float32]:
+    """`scipy.ndimage.gaussian_filter1d` along a line of so many pixels, as a matrix."""
+    return ndimage.gaussian_filter1d(np.eye(side), sigma, mode="constant", axis=0).astype(np.float32)
+
+
+def bilinear(images: NDArray, rows: NDArray, columns: NDArray) -> NDArray:
+    """Each image (n, height, width) at points of its own, (n, height, width) rows and columns in pixels; 0 outside the picture."""
+    where = np.broadcast_arrays(np.arange(len(images))[:, None, None], rows, columns)
+    return ndimage.map_coordinates(images, where, order=1, mode="grid-constant")
 
 
 def _like(values: NDArray, dtype: np.dtype) -> NDArray:

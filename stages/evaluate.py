@@ -42,9 +42,9 @@ def evaluate(params: Params, outs: Outs) -> None:
 
     names = [str(digit) for digit in range(10)] if params.target == "digit" else [f"not {params.target}", f"{params.target}"]
     rows_of_names = np.array(names)[np.column_stack([y, predicted]).astype(int)]
-    write_csv(outs("plots/confusion.csv"), ["actual", "predicted"], rows_of_names)
+    write_csv(outs("plots/confusion.csv"), ["actual", "predicted"], rows_of_names.tolist())
     curve = np.column_stack([RECALL_LEVELS, precision_by_recall(y, scores)]).round(6)
-    write_csv(outs("plots/precision_recall.csv"), ["recall", "precision"], curve)
+    write_csv(outs("plots/precision_recall.csv"), ["recall", "precision"], curve.tolist())
     save_png(errors_heat_map(y, predicted, names), outs("plots/errors.png"))
 
 

@@ -5,6 +5,7 @@ that never saw it, and the run cache would hand that out for ever; so a stage wh
 (https://github.com/treeverse/dvc/issues/11058).
 """
 
+import hashlib
 import logging
 import os
 import signal
@@ -16,8 +17,9 @@ from typing import Any
 import yaml
 
 from digits.errors import BadInput
-from digits.files import remove, replace
-from digits.params import Params, parse_params, parse_yaml
+from digits.files import file_sha256, remove, replace
+from digits.params import Params, parse_params
+from digits.yaml12 import parse_yaml
 from stages import AT_START, ROOT
 
 PARAMS = Path("params.yaml")
@@ -74,6 +76,12 @@ class Guard:
         changed += [f"params.yaml: {key}" for key, value in self._params_at_start.items() if now[key] != value]
         if changed:
             raise BadInput(f"{', '.join(changed)} changed while this stage ran; its result was dropped, run `dvc repro` again.")
+
+    def digest(self) -> str:
+        """A name for everything that the stage depends on (64 hexadecimal digits)."""
+        files = [(file, file_sha256(file)) for dep in self._data for file in sorted([dep] if dep.is_file() else dep.rglob("*"))]
+        code = [(path, AT_START[path]) for path in self._code]
+        return hashlib.sha256(repr([self._params_at_start, code, files]).encode()).hexdigest()
 
     def _look_at_data(self) -> set[tuple[Path, tuple[int, ...]]]:
         """Size, time and identity of every file: too many bytes to read twice."""
@@ -136,6 +144,11 @@ def restore_outs(stage: str) -> None:
                     out.checkout(force=True, allow_missing=True)
     except DvcException as error:
         logging.getLogger(__name__).warning("the former outs of %s are not back (%s): `dvc checkout` brings them", stage, error)
+
+
+def checkpoints(stage: str) -> Path:
+    """Where the stage, with the very inputs it has now, leaves what it can go on from when it was killed. Git-ignored."""
+    return repository() / ".checkpoints" / f"{stage}-{Guard(stage).digest()[:16]}"
 
 
 def repository() -> Path:

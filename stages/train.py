@@ -1,54 +1,70 @@
 """data/augmented, data/split -> models/, metrics/validation.json; the run is live in MLflow meanwhile.
 
 models/model.skops: the pipeline fitted on all training images; validation_rows.npy int64 (m,) and validation_scores.npy float64
-(m, 10) or (m,): what models fitted without them said of the held-out originals. The test images are not read here.
+(m, 10) or (m,): what models fitted without them said of the held-out originals; learning_curve.csv, a row for each epoch of the
+first fit, if it learned by epochs; example.npy, one image as the model gets it. The test images are not read here.
 """
 
 import logging
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from digits import protocol
+from digits.epochs import Epoch
 from digits.errors import BadInput
-from digits.families import make_pipeline
-from digits.files import file_sha256, open_array, write_json
+from digits.families import make_pipeline, n_features, passes
+from digits.files import file_sha256, open_array, remove, write_csv, write_json
 from digits.folds import TEST, learn_target
+from digits.learning import How, Images, fit
+from digits.machine import peak_memory
 from digits.params import Params
 from digits.persistence import save_model
 from digits.scores import fold_accuracies, metrics
 from digits.store import result_key
-from stages.harness import Outs, run, store
+from stages.harness import Outs, checkpoints, run, store
 
 log = logging.getLogger(__name__)
+CURVE = ["epoch", "training_loss", "validation_loss", "training_accuracy", "validation_accuracy"]
 
 
 def train(params: Params, outs: Outs) -> None:
-    from digits.tracking import live_run, peak_memory  # seconds that bad params need not wait for
+    from digits.tracking import live_run  # seconds that bad params need not wait for
 
     started = time.monotonic()
     augmented = Path("data/augmented")
     images = open_array(augmented / "images.npy", np.uint8, (None, None, None))
-    digits = open_array(augmented / "labels.npy", np.uint8, (len(images),))
+    labels = open_array(augmented / "labels.npy", np.uint8, (len(images),))
     source = open_array(augmented / "source.npy", np.int32, (len(images),))
     fold = open_array(Path("data/split/fold.npy"), np.int8, (None,))
 
     how = params.train
-    n = len(images) if how.copies == "all" else np.count_nonzero(fold != TEST)
-    X, y, source = images[:n].reshape(n, -1), learn_target(digits[:n], params.target), source[:n]
-    most = min(X.shape[1], n - np.bincount(fold[source]).max())
-    if how.components > most:
-        raise BadInput(
-            f"train.components is {how.components}, allowed is at most {most}: the pixels of an image, the images of a fit."
-        )
-    pipeline = make_pipeline(how.model, params.model_settings, how.scale, how.components, how.seed)
+    n = np.count_nonzero(fold != TEST) if how.copies == "none" else len(images)
+    data = Images(images[:n].reshape(n, -1), learn_target(labels[:n], params.target), np.asarray(source[:n]))
+    most = {"images of a fit": len(np.unique(data.source)) - np.bincount(fold[fold != TEST]).max()}
+    check_at_most("train.clusters", how.clusters, most)
+    check_at_most("train.components", how.components, most | {"features of an image": n_features(how.features, images.shape[1:])})
+    pipeline = make_pipeline(
+        how.model, params.model_settings, how.seed, features=how.features, shape=images.shape[1:], scale=how.scale,
+        components=how.components, clusters=how.clusters, engine=how.engine,
+    )  # fmt: skip
+    epochs = passes(how.model, params.model_settings)
+    unfinished = checkpoints("train") if epochs else None
 
     models = outs.folder("models")
     with live_run(store(), params.that_matter()) as tracked:
+        curve: list[Epoch] = []
+
+        def on_epoch(epoch: Epoch) -> None:
+            curve.append(epoch)
+            tracked.log_metrics(asdict(epoch), f"learning_curve/{epoch.fit.replace(', ', '/').replace(' ', '_')}", step=epoch.epoch)
+
+        way = How("support_vectors" if how.copies == "support_vectors" else "all", epochs, how.seed, unfinished, on_epoch)
         values: dict[str, float | int] = {"n": 0}
         if how.validate_ != "none":
-            held_out = protocol.validate(pipeline, X, y, source, fold, how.validate_)
+            held_out = protocol.validate(pipeline, data, fold, how.validate_, way)
             np.save(models / "validation_rows.npy", held_out.rows)
             np.save(models / "validation_scores.npy", held_out.scores)
             values = metrics(held_out.y, held_out.scores, protocol.has_probability(pipeline))
@@ -57,9 +73,21 @@ def train(params: Params, outs: Outs) -> None:
         write_json(outs("metrics/validation.json"), values)
         tracked.log_metrics(values, "validation")
 
-        save_model(protocol.fit(pipeline, X, y), models / "model.skops")
+        np.save(models / "example.npy", data.X[:1])
+        save_model(fit(pipeline, data, how=way), models / "model.skops")
+        first = [epoch for epoch in curve if epoch.fit == curve[0].fit]  # the one whose validation loss is known
+        write_csv(models / "learning_curve.csv", CURVE, ([getattr(epoch, name) for name in CURVE] for epoch in first))
         cost = {"train_seconds": time.monotonic() - started, "peak_memory_mib": peak_memory()}
         tracked.finish(result_key(params.that_matter(), file_sha256(models / "model.skops")), cost)
+    if unfinished:
+        remove(unfinished)
+
+
+def check_at_most(key: str, value: int, most: dict[str, int]) -> None:
+    """Raises BadInput when a number asks for more than there is."""
+    what, limit = min(most.items(), key=lambda item: item[1])
+    if value > limit:
+        raise BadInput(f"{key} is {value}, allowed is at most {limit}, the {what}.")
 
 
 if __name__ == "__main__":

@@ -9,10 +9,33 @@ import pytest
 from tests.imports import ROOT
 from tests.scratch import STAGES, Project
 
+# Seconds, whatever the default experiment is.
+SMALL = {
+    "target": "digit",
+    "fetch__dataset": "digits_8x8",
+    "split__strategy": "canonical",
+    "split__folds": 3,
+    "augment__shifts": [[-1, 0], [1, 0], [0, -1], [0, 1]],
+    "augment__rotations": [],
+    "augment__scales": [],
+    "augment__shears": [],
+    "augment__elastic__copies": 0,
+    "train__model": "knn",
+    "train__features": "pixels",
+    "train__scale": "none",
+    "train__components": 0,
+    "train__clusters": 0,
+    "train__copies": "all",
+    "train__engine": "scikit-learn",
+    "train__validate": "holdout",
+    "models__knn__n_neighbors": 4,
+    "models__knn__weights": "distance",
+}
+
 
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project as a newcomer clones it, set to the small digits; nothing has run."""
+    """The project as a newcomer clones it, set to a small experiment; nothing has run."""
     home, path = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("project") / "digits"
     (home / ".gitconfig").write_text("[user]\nname = t\nemail = t@example.org\n[init]\ndefaultBranch = main\n", encoding="utf-8")
     listed = subprocess.check_output(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, text=True)
@@ -23,7 +46,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
         shutil.copy(ROOT / name, path / name)
     project = Project(path, home)
     project.git("init", "-q")
-    project.edit(fetch__dataset="digits_8x8", split__folds=3)
+    project.edit(**SMALL)
     project.commit("the project")
     return project
 

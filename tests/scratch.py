@@ -7,11 +7,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import mlflow
 import yaml
 from mlflow.entities import Run
+
+from digits.params import Model
 
 STAGES = ("fetch", "split", "augment", "train", "evaluate", "track")
 
@@ -96,7 +98,7 @@ def ran(output: str) -> list[str]:
 def assert_complete(run: Run, project: Project) -> None:
     """A run has params, validation and test metrics, pictures and a model, and its files are in the main store."""
     assert run.info.status == "FINISHED"
-    assert run.data.params["train.model"] in ("knn", "sgd", "forest")
+    assert run.data.params["train.model"] in get_args(Model)
     assert {"validation/accuracy", "test/accuracy"} <= set(run.data.metrics)
     artifacts = project.store / "artifacts"
     assert (artifacts / run.info.run_id / "artifacts" / "plots" / "errors.png").stat().st_size > 10_000

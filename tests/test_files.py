@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import array_shapes, arrays, integer_dtypes
 from numpy.typing import DTypeLike, NDArray
 
 from digits.errors import BadInput
-from digits.files import file_sha256, open_array, read_json, remove, replace, sha256, write_chunks, write_csv, write_json
+from digits.files import file_sha256, open_array, read_json, read_rows, remove, replace, sha256, write_chunks, write_csv, write_json
 
 # The same examples every time, however slow the machine.
 steady = settings(derandomize=True, deadline=None)
@@ -143,6 +143,43 @@ class TestWriteChunks:
         write_chunks(tmp_path / "a.npy", watched(), 160)
         assert np.load(tmp_path / "a.npy", mmap_mode="r")[::4, 0].tolist() == list(range(40))
         assert max(used) - used[0] < 40
+
+
+class TestReadRows:
+    @pytest.mark.parametrize(
+        "view",
+        [
+            lambda array: array,
+            lambda array: array.reshape(len(array), -1),
+            lambda array: array[:30].reshape(30, -1),
+            lambda array: array[:30],
+        ],
+        ids=["all", "flat", "flat prefix", "prefix"],
+    )
+    @pytest.mark.parametrize("rows", [[0], [29, 3, 3, 17], [], range(0, 20, 3), range(5, 25)], ids=str)
+    def test_of_a_mapped_file_are_those_of_the_array(self, tmp_path: Path, view: Callable[[NDArray], NDArray], rows: Any) -> None:
+        images = np.random.default_rng(0).integers(0, 256, (60, 4, 5), np.uint8)
+        np.save(tmp_path / "a.npy", images)
+        expected = view(images)[np.array(rows, np.int32)]
+        read = read_rows(view(open_array(tmp_path / "a.npy", np.uint8, (None, 4, 5))), np.array(rows, np.int32))
+        np.testing.assert_array_equal(read, expected, strict=True)
+        assert type(read) is np.ndarray
+
+    @pytest.mark.parametrize("view", [slice(10, None), slice(None, None, 2)], ids=["suffix", "every other"])
+    def test_of_any_other_part_of_a_mapped_file_are_those_of_the_array(self, tmp_path: Path, view: slice) -> None:
+        np.save(tmp_path / "a.npy", np.arange(60, dtype=np.uint8)[:, None])
+        read = read_rows(open_array(tmp_path / "a.npy", np.uint8, (60, 1))[view], np.array([0, 7]))
+        np.testing.assert_array_equal(read, np.arange(60, dtype=np.uint8)[view][[0, 7], None])
+
+    def test_of_an_array_are_those_of_the_array(self) -> None:
+        np.testing.assert_array_equal(read_rows(ARRAY, np.array([3, 0])), ARRAY[[3, 0]], strict=True)
+
+    def test_leave_no_page_of_the_file_behind(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "a.npy", np.ones((40, 10**6), np.uint8))
+        array = open_array(tmp_path / "a.npy", np.uint8, (40, None))
+        before = psutil.Process().memory_info().rss
+        total = sum(int(read_rows(array, np.array([row])).sum()) for row in range(40))
+        assert total == array.size and psutil.Process().memory_info().rss - before < 20e6
 
 
 class TestJson:

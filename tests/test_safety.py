@@ -83,7 +83,8 @@ def test_bad_params_leave_everything_as_it_was(project: Project) -> None:
     project.edit(train__model="knnn", evaluate__confidence=2)
     for stage in ("split", "train", "evaluate"):
         output = project.dvc("repro", "-sf", stage, fails=True)
-        assert "params.yaml: train.model is 'knnn', allowed: 'sgd', 'forest' or 'knn' (did you mean knn?)." in output
+        assert "params.yaml: train.model is 'knnn', allowed: 'sgd', 'softmax'," in output
+        assert "'few_labels' or 'mlp' (did you mean knn?)." in output
         assert "params.yaml: evaluate.confidence is 2: it must be less than 1." in output
         assert "Traceback" not in output
         assert snapshot(project) == before
@@ -94,7 +95,7 @@ def test_bad_params_leave_everything_as_it_was(project: Project) -> None:
     ("key", "value", "sentence"),
     [
         ("fetch__dataset", "idx:nowhere", "nowhere lacks train-images-idx3-ubyte"),
-        ("train__components", 65, "train: train.components is 65, allowed is at most 64: the pixels of an image"),
+        ("train__components", 65, "train: train.components is 65, allowed is at most 64, the features of an image."),
     ],
 )
 def test_what_only_the_data_can_tell_is_a_sentence_too(project: Project, key: str, value: object, sentence: str) -> None:

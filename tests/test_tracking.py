@@ -21,12 +21,12 @@ import psutil
 import pytest
 from mlflow.entities import Run, ViewType
 
-from digits import protocol, ui
-from digits.datasets import digits_8x8
-from digits.families import make_pipeline
+from digits import ui
+from digits.machine import peak_memory
 from digits.persistence import save_model
 from digits.store import COMPLETE, KEY, database, has_complete_run, result_key
-from digits.tracking import Store, complete_run, describe_source, flattened, live_run, peak_memory, run_name
+from digits.tracking import Store, complete_run, describe_source, flattened, live_run, run_name
+from tests.small import IMAGES, LABELS, learned
 
 ROOT = Path(__file__).resolve().parent.parent
 PARAMS: dict[str, Any] = {"target": "digit", "split": {"folds": 6}, "augment": {"shifts": [[-1, 0]], "elastic": {"copies": 0}}}
@@ -34,9 +34,6 @@ METRICS: dict[str, dict[str, Any]] = {
     "validation": {"n": 300, "accuracy": 0.9, "fold_5": 0.9},
     "test": {"n": 200, "accuracy": 0.875, "test_set": "0123abcd"},
 }
-IMAGES = digits_8x8().images.reshape(-1, 64)
-LABELS = digits_8x8().labels
-
 
 # MLflow's own, when it first imports its models.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
@@ -54,10 +51,9 @@ def _newcomer(monkeypatch: pytest.MonkeyPatch) -> None:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a training leaves: model.skops, and plots/."""
     folder = tmp_path_factory.mktemp("made")
-    pipeline = make_pipeline("knn", {"n_neighbors": 4, "weights": "distance"}, "unit", 0, seed=1)
-    save_model(protocol.fit(pipeline, IMAGES[:200], LABELS[:200]), folder / "model.skops")
-    pipeline = make_pipeline("forest", {"n_estimators": 5, "max_depth": None, "min_samples_leaf": 1}, "none", 10, seed=1)
-    save_model(protocol.fit(pipeline, IMAGES[:200], LABELS[:200] == 5), folder / "yes_or_no.skops")
+    save_model(learned("knn", IMAGES[:200], LABELS[:200]), folder / "model.skops")
+    save_model(learned("forest", IMAGES[:200], LABELS[:200] == 5, scale="none", components=10), folder / "yes_or_no.skops")
+    np.save(folder / "example.npy", IMAGES[:1])
     (folder / "plots").mkdir()
     (folder / "plots" / "errors.png").write_bytes(b"a picture")
     (folder / "plots" / "confusion.csv").write_bytes(b"actual,predicted\n")
@@ -311,6 +307,15 @@ class TestLiveRun:
         (after,) = with_key(shared, key_of("finished"))
         assert after.info.status == "FINISHED" and after.info.end_time
         assert after.data.metrics == {"validation/accuracy": 0.5, "validation/n": 3, "cost/train_seconds": 1.5}
+
+    def test_has_a_curve_epoch_by_epoch(self, shared: Path) -> None:
+        with live_run(shared, PARAMS) as run:
+            for epoch in (1, 2, 3):
+                run.log_metrics({"training_loss": 1 / epoch, "fit": "fold 5"}, "learning_curve/fold_5", step=epoch)
+            run.finish(key_of("curve"), {})
+        (found,) = with_key(shared, key_of("curve"))
+        history = mlflow.MlflowClient(uri_of(shared)).get_metric_history(found.info.run_id, "learning_curve/fold_5/training_loss")
+        assert [(point.step, point.value) for point in history] == [(1, 1), (2, 1 / 2), (3, 1 / 3)]
 
     @pytest.mark.parametrize(
         ("error", "status"), [(ValueError("no"), "FAILED"), (SystemExit(143), "KILLED"), (KeyboardInterrupt(), "KILLED")]

@@ -120,37 +120,107 @@ def test_ink_does_not_wrap_around(images: NDArray[np.uint8]) -> None:
 def test_dtype_and_shape_are_kept(images: NDArray[np.uint8], dtype: DTypeLike) -> None:
     given = images.astype(dtype)
     rng = np.random.default_rng(0)
-    for moved in (shift(given, 1, 2), affine(given, rotation(10)), elastic(given, 5, 2, rng)):
+    for moved in (shift(given, 1, 2), affine(given, rotation(10)), elastic(given, 5, 2, rng, 10, 0.1, 0.1, 1)):
         assert moved.dtype == dtype and moved.shape == given.shape
 
 
-def elastic_by_scipy(images: NDArray, alpha: float, sigma: float, seed: int) -> NDArray[np.float64]:
+def elastic_by_scipy(
+    images: NDArray,
+    alpha: float,
+    sigma: float,
+    seed: int,
+    rotated: float = 0,
+    scale: float = 0,
+    sheared: float = 0,
+    shift: float = 0,
+) -> NDArray[np.float64]:
+    """An image at a time, from the same random numbers: back from the new picture to the old."""
     rng = np.random.default_rng(seed)
     distorted = []
     for image in images:
-        right, down = (alpha * ndimage.gaussian_filter(rng.uniform(-1, 1, image.shape), sigma, mode="constant") for _ in range(2))
-        rows, columns = np.indices(image.shape)
-        where = [rows + down, columns + right]
+        turn, slant, wide, high, right, down = 2 * rng.random(6, np.float32).astype(float) - 1
+        across, along = (
+            alpha * ndimage.gaussian_filter(2 * rng.random(image.shape, np.float32).astype(float) - 1, sigma, mode="constant")
+            for _ in range(2)
+        )
+        middle = (np.array(image.shape) - 1) / 2
+        y, x = np.indices(image.shape) - middle[:, None, None]
+        backwards = np.diag(np.exp([-scale * wide, -scale * high])) @ rotation(rotated * turn) + [[0, sheared * slant], [0, 0]]
+        from_x, from_y = np.einsum("ij,jyx->iyx", backwards, np.stack([x, y]))
+        where = [from_y + shift * down + along + middle[0], from_x + shift * right + across + middle[1]]
         distorted.append(ndimage.map_coordinates(image.astype(np.float64), where, order=1, mode="grid-constant", cval=0))
     return np.stack(distorted)
 
 
-@pytest.mark.parametrize(("alpha", "sigma"), [(1, 0.5), (8, 2), (34, 4), (500, 3)])
-def test_elastic_is_the_plain_one_image_at_a_time(images: NDArray[np.uint8], alpha: float, sigma: float) -> None:
-    expected = elastic_by_scipy(images, alpha, sigma, seed=3)
-    distorted = elastic(images.astype(np.float64), alpha, sigma, np.random.default_rng(3))
-    np.testing.assert_allclose(distorted, expected, rtol=0, atol=1e-9)
-    assert distorted.min() >= 0 and distorted.max() <= 255 + 1e-9
-    bytes_ = elastic(images, alpha, sigma, np.random.default_rng(3))
-    assert np.abs(bytes_ - expected).max() <= 0.5 + 1e-9
-    assert (bytes_ != images).any(axis=(1, 2)).all()
+AFFINE = [(15.0, 0.0, 0.0, 0.0), (0.0, 0.2, 0.0, 0.0), (0.0, 0.0, 0.3, 0.0), (0.0, 0.0, 0.0, 2.0), (10.0, 0.1, 0.15, 1.0)]
+
+
+@pytest.mark.parametrize("moves", [(0, 0, 0, 0), *AFFINE], ids=str)
+@pytest.mark.parametrize(("alpha", "sigma"), [(0, 4), (1, 0.5), (8, 2), (34, 4), (500, 3)])
+def test_elastic_is_the_plain_one_image_at_a_time(
+    images: NDArray[np.uint8], alpha: float, sigma: float, moves: tuple[float, float, float, float]
+) -> None:
+    expected = elastic_by_scipy(images, alpha, sigma, 3, *moves)
+    distorted = elastic(images.astype(np.float64), alpha, sigma, np.random.default_rng(3), *moves)
+    assert distorted.dtype == np.float64
+    np.testing.assert_allclose(distorted, expected, rtol=0, atol=0.02)  # of 255; it works in float32
+    bytes_ = elastic(images, alpha, sigma, np.random.default_rng(3), *moves)
+    assert np.abs(bytes_ - expected).max() <= 0.52
+    if alpha or any(moves):
+        assert (bytes_ != images).any(axis=(1, 2)).all()
+
+
+def moments(images: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Of each picture's ink: the mean of x and y, the (2, 2) covariance and the angle of its long axis in degrees."""
+    y, x = np.indices(images.shape[1:])
+    where = np.stack([x.ravel(), y.ravel()])
+    rows = images.reshape(len(images), -1)
+    covariances = np.stack([np.cov(where, aweights=row, ddof=0) for row in rows])
+    angles = np.degrees(np.arctan2(2 * covariances[:, 0, 1], covariances[:, 0, 0] - covariances[:, 1, 1]) / 2)
+    return np.stack([np.average(where, axis=1, weights=row) for row in rows]), covariances, angles
+
+
+@pytest.fixture(scope="module")
+def blobs() -> NDArray[np.float64]:
+    """300 times the same level ellipse in the middle, far from the edges."""
+    y, x = np.mgrid[-30:31, -30:31]
+    return np.repeat(np.exp(-((x / 6) ** 2 + (y / 3) ** 2) / 2)[None], 300, axis=0)
+
+
+def spread_over(values: NDArray, bound: float) -> bool:
+    """300 draws between -bound and bound, as many below 0 as above; a bilinear picture is blurred, so a little wider."""
+    reach = np.array([values.max(), -values.min()]) / bound
+    return bool(reach.min() > 0.9 and reach.max() < 1.06 and abs((values > 0).mean() - 0.5) < 0.1)
+
+
+def test_random_turns_are_bounded_by_rotation(blobs: NDArray[np.float64]) -> None:
+    assert spread_over(moments(elastic(blobs, 0, 4, np.random.default_rng(0), rotation=20))[2], 20)
+
+
+def test_random_sizes_are_bounded_by_scale_each_way(blobs: NDArray[np.float64]) -> None:
+    before, after = (moments(pictures)[1] for pictures in (blobs, elastic(blobs, 0, 4, np.random.default_rng(0), scale=0.2)))
+    wider, higher = (np.log(after[:, i, i] / before[:, i, i]) / 2 for i in (0, 1))
+    assert spread_over(wider, 0.2) and spread_over(higher, 0.2)
+    assert abs(np.corrcoef(wider, higher)[0, 1]) < 0.2
+
+
+def test_random_slants_are_bounded_by_shear(blobs: NDArray[np.float64]) -> None:
+    covariances = moments(elastic(blobs, 0, 4, np.random.default_rng(0), shear=0.3))[1]
+    assert spread_over(covariances[:, 0, 1] / covariances[:, 1, 1], 0.3)
+
+
+def test_random_moves_are_bounded_by_shift(blobs: NDArray[np.float64]) -> None:
+    right, down = (moments(elastic(blobs, 0, 4, np.random.default_rng(0), shift=3))[0] - 30).T
+    assert spread_over(right, 3) and spread_over(down, 3)
+    assert abs(np.corrcoef(right, down)[0, 1]) < 0.2
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 12])
 def test_elastic_pictures_do_not_depend_on_the_batches(images: NDArray[np.uint8], size: int) -> None:
     rng = np.random.default_rng(7)
-    in_batches = [elastic(images[start : start + size], 20, 3, rng) for start in range(0, len(images), size)]
-    np.testing.assert_array_equal(np.concatenate(in_batches), elastic(images, 20, 3, np.random.default_rng(7)))
+    in_batches = [elastic(images[start : start + size], 20, 3, rng, 10, 0.1, 0.1, 1) for start in range(0, len(images), size)]
+    expected = elastic(images, 20, 3, np.random.default_rng(7), 10, 0.1, 0.1, 1)
+    np.testing.assert_array_equal(np.concatenate(in_batches), expected)
 
 
 def test_elastic_of_no_strength_changes_nothing(images: NDArray[np.uint8]) -> None:

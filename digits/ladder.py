@@ -1,0 +1,193 @@
+"""`python -m digits.ladder [RUNGS] [JOBS]`: run the experiments of ladder.yaml that have not run yet, and write docs/ladder.md.
+
+RUNGS is all, quick, or names with commas between them. Each rung is a DVC experiment under its own name: `dvc exp show` lists them,
+`dvc exp apply NAME` brings one into the workspace.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from digits.errors import BadInput
+from digits.machine import threads
+from digits.params import Section
+from digits.scores import accuracy_interval
+from digits.tracking import Store
+from digits.yaml12 import parse_yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Rung(Section):
+    """One experiment: what to set beyond `base`, and the published numbers, as printed, by metric."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+    what: str
+    source: str
+    chapter: int | None = None
+    set: dict[str, Any] = Field(default={})
+    published: dict[str, str] = Field(default={})
+    quick: bool = False
+    note: str = ""
+
+
+class Ladder(Section):
+    """All rungs, and what they have in common."""
+
+    base: dict[str, Any]
+    rungs: list[Rung]
+
+
+def read_ladder(path: Path) -> Ladder:
+    """The rungs of ladder.yaml. Raises BadInput naming the first thing that is wrong."""
+    try:
+        return Ladder.model_validate(parse_yaml(path.read_text(encoding="utf-8"), path.name))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInput(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+
+
+def chosen(ladder: Ladder, which: str) -> list[Rung]:
+    """The rungs that `all`, `quick` or a list of names means. Raises BadInput for a name that is none."""
+    names = {rung.name: rung for rung in ladder.rungs}
+    if which == "all":
+        return ladder.rungs
+    if which == "quick":
+        return [rung for rung in ladder.rungs if rung.quick]
+    if unknown := set(which.split(",")) - set(names):
+        raise BadInput(f"RUNGS has {', '.join(sorted(unknown))}, allowed are all, quick and {', '.join(names)}.")
+    return [names[name] for name in which.split(",")]
+
+
+def overrides(ladder: Ladder, rung: Rung) -> Iterator[str]:
+    """The rung's params, as `dvc exp run -S` takes them."""
+    for key, value in (ladder.base | rung.set).items():
+        yield f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+
+
+def experiments() -> dict[str, str]:
+    """The revisions of the DVC experiments that stem from HEAD, by name."""
+    head = _git("rev-parse", "HEAD")
+    refs = _git("for-each-ref", "--format=%(refname:lstrip=4) %(objectname)", f"refs/exps/{head[:2]}/{head[2:]}").splitlines()
+    return dict(ref.split(" ") for ref in refs)
+
+
+def run(ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
+    """Queue the rungs that have no experiment yet, and work the queue off, `jobs` at a time."""
+    there = experiments()
+    todo = [rung for rung in rungs if rung.name not in there]
+    for rung in todo:
+        settings = [part for override in overrides(ladder, rung) for part in ("--set-param", override)]
+        _dvc("exp", "run", "--queue", "--name", rung.name, *settings)
+    if todo:
+        # The workers share the cores instead of each taking all.
+        _dvc("exp", "run", "--run-all", "--jobs", str(jobs), DIGITS_THREADS=str(max(threads() // jobs, 1)))
+
+
+def measured(revision: str) -> dict[str, Any]:
+    """The metrics of an experiment, as `test.accuracy` and so on."""
+    values: dict[str, Any] = {}
+    for part in ("validation", "test"):
+        of_part = json.loads(_git("show", f"{revision}:metrics/{part}.json"))
+        values |= {f"{part}.{name}": value for name, value in of_part.items()}
+    return values
+
+
+def costs(store: Store) -> dict[str, dict[str, float]]:
+    """What training cost, by the name of the experiment: seconds and MiB; of runs that MLflow saw train, the newest."""
+    found: dict[str, dict[str, float]] = {}
+    for run in reversed(store.runs("attributes.status = 'FINISHED'")):
+        if "cost/train_seconds" in run.data.metrics:
+            found[run.info.run_name] = {name.removeprefix("cost/"): value for name, value in run.data.metrics.items()}
+    return found
+
+
+def verdict(rung: Rung, values: Mapping[str, Any]) -> str:
+    """How a rung's metrics compare with those published.
+
+    exact: the same to the last printed digit. within: inside the published accuracy's own 95 % interval. Else missed, or better.
+    """
+    words = set()
+    for name, printed in rung.published.items():
+        here, there = values[name], float(printed)
+        low, high = accuracy_interval(round(there * 10_000), 10_000, 0.95) if name == "test.accuracy" else (there, there)
+        same = round(here, _decimals(printed)) == there
+        words.add("exact" if same else "within" if low <= here <= high else "better" if here > high else "missed")
+    return next((word for word in ("missed", "better", "within", "exact") if word in words), "")
+
+
+def _decimals(printed: str) -> int:
+    return len(printed.partition(".")[2])
+
+
+def table(ladder: Ladder, results: Mapping[str, Mapping[str, Any]], cost: Mapping[str, Mapping[str, float]]) -> str:
+    """docs/ladder.md: published against measured, rung by rung."""
+    lines = [HEAD]
+    for rung in ladder.rungs:
+        values, spent = results.get(rung.name), cost.get(rung.name, {})
+        published = "<br>".join(f"{name.partition('.')[2]} {printed}" for name, printed in rung.published.items())
+        cells = [f"[{rung.name}](#{rung.name})", rung.chapter or "", published]
+        if values:
+            here = "<br>".join(f"{values[name]:.{_decimals(printed)}f}" for name, printed in rung.published.items())
+            test = [f"{values[f'test.accuracy{end}']:.4f}" for end in ("", "_low", "_high")]
+            seconds, memory = (f"{spent[key]:,.0f}" if key in spent else "" for key in ("train_seconds", "peak_memory_mib"))
+            cells += [here, verdict(rung, values), f"{test[0]} ({test[1]} to {test[2]})", values["test.errors"], seconds, memory]
+        else:
+            cells += ["not run yet", *[""] * 5]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    lines += [""]
+    for rung in ladder.rungs:
+        settings = " ".join(f"`{key}={value if isinstance(value, str) else json.dumps(value)}`" for key, value in rung.set.items())
+        text = [f"### {rung.name}", "", rung.what, "", settings, "", f"Published: {rung.source}."]
+        lines += [*text, *(["", rung.note] if rung.note else []), ""]
+    return "\n".join(lines)
+
+
+HEAD = """# The ladder: every rung of the book, and past it
+
+Written by `make ladder` from `ladder.yaml`. Every rung is a DVC experiment on the 60,000 training and 10,000 test images of MNIST;
+the test accuracy has its 95 % interval (Wilson). *Exact*: the published number to its last digit. *Within*: inside the 95 %
+interval that the published accuracy has itself. *Better* and *missed*: outside it. Seconds and MiB are those of `train`, validation
+and final fit together, on the machine that ran it, other rungs perhaps running beside it.
+
+| rung | chapter | published | here | | test accuracy | errors | seconds | MiB |
+|---|---|---|---|---|---|---|---|---|"""
+
+
+def main(which: str = "all", jobs: str = "1") -> None:
+    """Run what has not run, and write and print the table."""
+    try:
+        ladder = read_ladder(ROOT / "ladder.yaml")
+        if not jobs.isdecimal() or int(jobs) < 1:
+            raise BadInput(f"JOBS is {jobs!r}, allowed is a whole number from 1.")
+        rungs = chosen(ladder, which)
+        run(ladder, rungs, int(jobs))
+        there = experiments()
+        results = {rung.name: measured(there[rung.name]) for rung in ladder.rungs if rung.name in there}
+        text = table(ladder, results, costs(Store(ROOT / ".mlflow")))
+        (ROOT / "docs" / "ladder.md").write_text(text, encoding="utf-8", newline="\n")
+        print(text.partition("###")[0])
+        if failed := [rung.name for rung in rungs if rung.name not in there]:
+            raise BadInput(f"{', '.join(failed)} did not finish: `dvc queue status` and `dvc queue logs NAME` say why.")
+    except BadInput as error:
+        sys.exit(f"ladder: {error}")
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True).strip()
+
+
+def _dvc(*arguments: str, **environment: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=ROOT, env=os.environ | environment, check=False)
+    if done.returncode:
+        raise BadInput(f"`dvc {' '.join(arguments[:3])} ...` failed, see above.")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,57 @@
+"""Small, fast settings for every family, and scikit-learn's small digits to learn from: one table for all tests."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from digits.datasets import digits_8x8
+from digits.families import FAMILIES, make_pipeline, passes
+from digits.learning import How, Images, fit
+
+IMAGES = digits_8x8().images.reshape(-1, 64)
+LABELS = digits_8x8().labels
+
+_FOREST = {"n_estimators": 10, "max_depth": None, "min_samples_leaf": 1}
+_SOFTMAX = {"solver": "sgd", "batch_size": 10, "learning_rate": 0.1, "alpha": 0.0001, "epochs": 5}
+_MLP = {"hidden_layers": [30], "batch_size": 10, "learning_rate": 0.005, "alpha": 0.0001, "epochs": 5}
+_KNN = {"n_neighbors": 4, "weights": "distance"}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "sgd": {"loss": "hinge", "alpha": 0.0001, "max_iter": 1000, "tol": 0.1, "epochs": None},
+    "softmax": _SOFTMAX,
+    "knn": _KNN,
+    "svm": {"kernel": "rbf", "C": 10.0, "gamma": "scale", "degree": 3, "coef0": 0.0},
+    "forest": _FOREST,
+    "extra_trees": _FOREST,
+    "boosting": {"learning_rate": 0.4, "max_iter": 4, "max_leaf_nodes": 6, "l2_regularization": 0.0},
+    "voting": {"members": {"knn": _KNN, "forest": _FOREST, "softmax": _SOFTMAX}},
+    "stacking": {"members": {"knn": _KNN, "softmax": _SOFTMAX}, "folds": 3, "final": _FOREST},
+    "few_labels": {"labels": 50, "share": 0.5, "C": 1.0},
+    "mlp": _MLP,
+}
+assert list(SETTINGS) == list(FAMILIES), "every family is tested: give it small settings here"
+
+
+def new(model: str, seed: int = 42, scale: str = "unit", components: int = 0, clusters: int = 0, **settings: Any) -> Pipeline:
+    """An unfitted pipeline with the small settings, some of which may be others."""
+    features = settings.pop("features", "pixels")
+    return make_pipeline(
+        model, SETTINGS[model] | settings, seed, features=features, scale=scale, components=components, clusters=clusters
+    )
+
+
+def images(X: NDArray, y: NDArray) -> Images:
+    """Originals without copies."""
+    return Images(X, y, np.arange(len(X), dtype=np.int32))
+
+
+def way(model: str, seed: int = 42, **settings: Any) -> How:
+    """How the model learns with the small settings."""
+    return How(epochs=passes(model, SETTINGS[model] | settings), seed=seed)
+
+
+def learned(model: str, X: NDArray, y: NDArray, seed: int = 42, **settings: Any) -> Pipeline:
+    """The small model, fitted as the pipeline fits it."""
+    ours = {name: value for name, value in settings.items() if name in SETTINGS[model]}
+    return fit(new(model, seed, **settings), images(X, y), how=way(model, seed, **ours))

@@ -1,0 +1,145 @@
+"""The ladder: its rungs are valid experiments, its verdicts are right, and it runs on real DVC."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from digits.errors import BadInput
+from digits.ladder import Rung, chosen, overrides, read_ladder, table, verdict
+from digits.params import Params, parse_params
+from tests.imports import ROOT
+from tests.scratch import Project
+
+LADDER = read_ladder(ROOT / "ladder.yaml")
+
+
+def params_of(rung: Rung) -> Params:
+    """What params.yaml would be for a rung."""
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for key, value in (LADDER.base | rung.set).items():
+        *parents, last = key.split(".")
+        section = values
+        for name in parents:
+            section = section[name]
+        assert last in section, key
+        section[last] = value
+    return parse_params(yaml.safe_dump(values))
+
+
+@pytest.mark.parametrize("rung", LADDER.rungs, ids=lambda rung: rung.name)
+def test_a_rung_is_a_valid_experiment_with_numbers_to_compare(rung: Rung) -> None:
+    params = params_of(rung)
+    for name, printed in rung.published.items():
+        part, _, metric = name.partition(".")
+        assert part in ("validation", "test") and metric and float(printed) > 0
+        if part == "validation":
+            assert params.train.validate_ != "none", "there would be nothing to compare"
+    assert dict(override.split("=", 1) for override in overrides(LADDER, rung)).keys() >= rung.set.keys()
+
+
+def test_no_two_rungs_are_the_same() -> None:
+    assert len({rung.name for rung in LADDER.rungs}) == len(LADDER.rungs) >= 16
+    assert len({json.dumps(params_of(rung).that_matter(), sort_keys=True) for rung in LADDER.rungs}) == len(LADDER.rungs)
+
+
+def test_the_champion_is_the_default() -> None:
+    champion = next(rung for rung in LADDER.rungs if rung.name == "champion")
+    default = parse_params((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    assert params_of(champion).that_matter() == default.that_matter()
+
+
+def rung(**published: str) -> Rung:
+    return Rung(name="a", what="", source="", published={f"test.{name}": value for name, value in published.items()})
+
+
+@pytest.mark.parametrize(
+    ("published", "here", "word"),
+    [
+        ("0.9714", 0.9714, "exact"),
+        ("0.971", 0.9714, "exact"),
+        ("0.971", 0.9716, "within"),
+        ("0.9714", 0.9684, "within"),  # [0.9679, 0.9745]
+        ("0.9714", 0.9670, "missed"),
+        ("0.9714", 0.9750, "better"),
+    ],
+)
+def test_a_verdict_says_where_the_number_lies(published: str, here: float, word: str) -> None:
+    assert verdict(rung(accuracy=published), {"test.accuracy": here}) == word
+
+
+def test_one_number_that_misses_makes_the_rung_missed() -> None:
+    values = {"test.accuracy": 0.9714, "test.threshold": 3370.0}
+    assert verdict(rung(accuracy="0.9714", threshold="3370.02"), values) == "missed"
+    assert verdict(rung(accuracy="0.9714", threshold="3370.0"), values) == "exact"
+
+
+def test_what_has_not_run_is_said_so() -> None:
+    assert table(LADDER, {}, {}).count("not run yet") == len(LADDER.rungs)
+
+
+def test_rungs_are_chosen_by_name() -> None:
+    assert chosen(LADDER, "all") == LADDER.rungs
+    assert 0 < len(chosen(LADDER, "quick")) < len(LADDER.rungs)
+    assert [rung.name for rung in chosen(LADDER, "knn,forest")] == ["knn", "forest"]
+    with pytest.raises(BadInput, match="RUNGS has nothing, allowed are all, quick and five-sgd"):
+        chosen(LADDER, "knn,nothing")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("rungs: []", "base"),
+        ("base: {}\nrungs: [{name: Two Words, what: x, source: y}]", "rungs.0.name"),
+        ("base: {}\nrungs: [{name: a, what: x, source: y, publish: {}}]", "rungs.0.publish"),
+        ("base: [", "line 2"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "ladder.yaml").write_text(text + "\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=f"ladder.yaml.*{sentence}"):
+        read_ladder(tmp_path / "ladder.yaml")
+
+
+SMALL: dict[str, Any] = {
+    "base": {"train.validate": "none", "augment.shifts": []},
+    "rungs": [
+        {"name": "one", "what": "One neighbour.", "source": "x", "set": {"models.knn.n_neighbors": 1}, "quick": True},
+        {"name": "trees", "what": "Trees.", "source": "y", "set": {"train.model": "forest"}, "published": {"test.accuracy": "0.1"}},
+        {"name": "bad", "what": "More neighbours than images.", "source": "z", "set": {"models.knn.n_neighbors": 5000}},
+    ],
+}
+
+
+@pytest.fixture
+def with_a_ladder(project: Project) -> Iterator[Project]:
+    (project.path / "ladder.yaml").write_text(yaml.safe_dump(SMALL), encoding="utf-8")
+    project.commit("a small ladder")
+    yield project
+    project.dvc("queue", "stop", "--kill")
+
+
+def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Project) -> None:
+    project = with_a_ladder
+    written = project.path / "docs" / "ladder.md"
+    project.run("python", "-m", "digits.ladder", "quick")
+    assert written.read_text(encoding="utf-8").count("not run yet") == 2
+    said = project.run("python", "-m", "digits.ladder", "all", "2", fails=True)
+    assert "ladder: bad did not finish" in said
+    assert "Queued experiment 'one'" not in said
+    text = written.read_text(encoding="utf-8")
+    assert text.count("not run yet") == 1
+    row = next(line for line in text.splitlines() if line.startswith("| [trees]"))
+    trees = json.loads(project.git("show", f"{revision(project, 'trees')}:metrics/test.json"))
+    cells = [cell.strip() for cell in row.split("|")]
+    assert cells[3:5] == ["accuracy 0.1", f"{trees['accuracy']:.1f}"] and cells[5] == "better"
+    assert cells[7] == str(trees["errors"])
+    assert int(cells[8]) >= 0 and int(cells[9]) > 50
+    assert {run.info.run_name for run in project.runs()} >= {"one", "trees"}
+
+
+def revision(project: Project, name: str) -> str:
+    return project.git("for-each-ref", "--format=%(objectname)", "refs/exps/*/*/" + name).strip()

@@ -1,0 +1,205 @@
+"""What learns from what: preparation from the originals, the model from their copies too, and nothing from what is held out."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from digits import learning
+from digits.learning import How, Images, fit
+from digits.persistence import save_model
+from digits.transforms import shift
+from tests.small import IMAGES, LABELS, SETTINGS, images, new, way
+
+N = 200
+PICTURES = IMAGES[:N].reshape(-1, 8, 8)
+SHIFTED = [shift(PICTURES, *by).reshape(-1, 64) for by in ((-1, 0), (1, 0), (0, -1), (0, 1))]
+ORIGINALS = np.arange(N, dtype=np.int32)
+COPIED = Images(np.concatenate([IMAGES[:N], *SHIFTED]), np.tile(LABELS[:N], 5), np.tile(ORIGINALS, 5))
+SUPPORT_VECTORS = How("support_vectors")
+
+
+def file_of(fitted: Pipeline, folder: Path) -> bytes:
+    save_model(fitted, folder / "model.skops")
+    return (folder / "model.skops").read_bytes()
+
+
+class Preparing(TransformerMixin, BaseEstimator):
+    """Notes which rows it learns from; changes nothing."""
+
+    learned: list[NDArray] = []  # noqa: RUF012
+
+    def fit(self, X: NDArray, y: Any = None) -> "Preparing":  # noqa: ARG002
+        self.n_features_in_ = X.shape[1]
+        self.learned.append(X.copy())
+        return self
+
+    def transform(self, X: NDArray) -> NDArray:
+        return X
+
+
+class Learning(ClassifierMixin, BaseEstimator):
+    """Notes what it is given to learn from, at once or in parts."""
+
+    at_once: list[tuple[NDArray, NDArray]] = []  # noqa: RUF012
+    in_parts: list[tuple[NDArray, NDArray]] = []  # noqa: RUF012
+
+    def fit(self, X: NDArray, y: NDArray) -> "Learning":
+        self.classes_ = np.unique(y)
+        self.at_once.append((X.copy(), y.copy()))
+        return self
+
+    def partial_fit(self, X: NDArray, y: NDArray, classes: NDArray) -> "Learning":
+        self.classes_ = classes
+        self.in_parts.append((X.copy(), y.copy()))
+        return self
+
+    def predict_proba(self, X: NDArray) -> NDArray[np.float64]:
+        return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        return np.repeat(self.classes_[:1], len(np.asarray(X)))
+
+
+@pytest.fixture
+def witnesses() -> list[tuple[str, Any]]:
+    Preparing.learned.clear()
+    Learning.at_once.clear()
+    Learning.in_parts.clear()
+    return [("preparing", Preparing()), ("model", Learning())]
+
+
+ROWS = np.arange(3 * 1000, dtype=np.int32)
+NUMBERED = Images(np.column_stack([ROWS, ROWS % 1000]), (ROWS % 1000 % 7).astype(np.uint8), ROWS % 1000)  # two copies of each
+SOME = ROWS[ROWS % 1000 % 3 != 0]
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_a_model_learns_from_the_rows_given_and_what_prepares_from_the_originals_among_them(
+    witnesses: Any, monkeypatch: pytest.MonkeyPatch, prepared: bool
+) -> None:
+    monkeypatch.setattr(learning, "CHUNK", 77)
+    fit(Pipeline(witnesses if prepared else witnesses[1:]), NUMBERED, SOME)
+    ((X, y),) = Learning.at_once
+    np.testing.assert_array_equal(X, NUMBERED.X[SOME])
+    np.testing.assert_array_equal(y, NUMBERED.y[SOME])
+    assert len(Preparing.learned) == prepared
+    for learned in Preparing.learned:
+        np.testing.assert_array_equal(learned, NUMBERED.X[SOME[SOME < 1000]])
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_by_epochs_every_row_comes_once_in_each_epoch_in_another_order(
+    witnesses: Any, monkeypatch: pytest.MonkeyPatch, prepared: bool
+) -> None:
+    monkeypatch.setattr("digits.epochs.BLOCK", 300)
+    blocks = -(-len(SOME) // 300)
+    fit(Pipeline(witnesses if prepared else witnesses[1:]), NUMBERED, SOME, How(epochs=3, seed=5))
+    assert len(Learning.in_parts) == 3 * blocks and not Learning.at_once
+    orders = []
+    for start in range(0, 3 * blocks, blocks):
+        X, y = (np.concatenate(part) for part in zip(*Learning.in_parts[start : start + blocks], strict=True))
+        np.testing.assert_array_equal(np.sort(X[:, 0]), SOME)
+        np.testing.assert_array_equal(y, NUMBERED.y[X[:, 0]])
+        orders.append(X[:, 0])
+    assert not any(np.array_equal(one, other) for one, other in pairwise(orders))
+    for learned in Preparing.learned:
+        np.testing.assert_array_equal(learned, NUMBERED.X[SOME[SOME < 1000]])
+
+
+def test_the_order_of_epochs_is_drawn_by_the_seed(tmp_path: Path) -> None:
+    files = [file_of(fit(new("softmax"), COPIED, how=How(epochs=2, seed=seed)), tmp_path) for seed in (1, 1, 2)]
+    assert files[0] == files[1] != files[2]
+
+
+def test_a_clone_is_fitted() -> None:
+    for model in ("svm", "softmax", "knn"):
+        pipeline = new(model, scale="standard")
+        fitted = fit(pipeline, COPIED, how=way(model))
+        assert fitted is not pipeline and not hasattr(pipeline[0], "mean_") and not hasattr(pipeline[-1], "classes_")
+        assert np.mean(fitted.predict(IMAGES[:N]) == LABELS[:N]) > 0.8
+
+
+@pytest.mark.parametrize(("model", "how"), [("svm", How()), ("svm", SUPPORT_VECTORS), ("softmax", How(epochs=1)), ("knn", How())])
+def test_preparation_is_that_of_the_originals_however_wild_the_copies(model: str, how: How) -> None:
+    wild = Images(np.concatenate([IMAGES[:N], np.full_like(IMAGES[:N], 255)]), np.tile(LABELS[:N], 2), np.tile(ORIGINALS, 2))
+    rows = np.flatnonzero(wild.source % 4 != 0).astype(np.int32)
+    fitted = fit(new(model, scale="standard", components=8, clusters=5), wild, rows, how).named_steps
+    scaled = StandardScaler().fit(IMAGES[rows[rows < N]])
+    np.testing.assert_allclose(fitted["scale"].mean_, scaled.mean_)
+    np.testing.assert_allclose(fitted["scale"].var_, scaled.var_)
+    reduced = PCA(8, svd_solver="covariance_eigh").fit(scaled.transform(IMAGES[rows[rows < N]]))
+    np.testing.assert_allclose(np.abs(fitted["pca"].components_), np.abs(reduced.components_), atol=1e-8)
+    centres = KMeans(5, n_init=1, random_state=42).fit(fitted["pca"].transform(scaled.transform(IMAGES[rows[rows < N]])))
+    np.testing.assert_allclose(fitted["clusters"].cluster_centers_, centres.cluster_centers_, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", ["svm", "softmax", "mlp", "sgd", "knn"])
+def test_a_mapped_file_gives_the_same_model(tmp_path: Path, model: str) -> None:
+    np.save(tmp_path / "images.npy", COPIED.X.reshape(-1, 8, 8))
+    mapped = Images(
+        np.load(tmp_path / "images.npy", mmap_mode="r")[: 3 * N].reshape(3 * N, -1), COPIED.y[: 3 * N], COPIED.source[: 3 * N]
+    )
+    held = Images(COPIED.X[: 3 * N], mapped.y, mapped.source)
+    rows = np.flatnonzero(held.source % 5 != 1).astype(np.int32)
+    files = [file_of(fit(new(model), data, rows, way(model)), tmp_path) for data in (held, mapped)]
+    assert files[0] == files[1]
+
+
+def straightforward(data: Images, rows: NDArray, settings: dict[str, Any]) -> SVC:
+    """The virtual support vector method, step by step."""
+    originals = [row for row in rows if row == data.source[row]]
+    first = SVC(**settings).fit(pixels(data, originals), data.y[originals])
+    enlarged = [originals[number] for number in first.support_]
+    enlarged += [row for row in rows if row not in originals and data.source[row] in enlarged]
+    return SVC(**settings).fit(pixels(data, enlarged), data.y[enlarged])
+
+
+def pixels(data: Images, rows: list[int]) -> NDArray[np.float64]:
+    return np.array([[np.float32(value) / np.float32(255) for value in data.X[row]] for row in rows], float)
+
+
+class TestSupportVectors:
+    @pytest.mark.parametrize("target", ["digit", "five"])
+    @pytest.mark.parametrize("n_copies", [0, 1, 4])
+    def test_are_enlarged_by_their_copies_alone(self, n_copies: int, target: str) -> None:
+        n = N * (1 + n_copies)
+        data = Images(COPIED.X[:n], COPIED.y[:n] if target == "digit" else COPIED.y[:n] == 5, COPIED.source[:n])
+        rows = np.flatnonzero(data.source % 4 != 0).astype(np.int32)
+        expected = straightforward(data, rows, SETTINGS["svm"])
+        model = fit(new("svm"), data, rows, SUPPORT_VECTORS)[-1]
+        assert model.shape_fit_ == expected.shape_fit_
+        np.testing.assert_array_equal(model.support_vectors_, expected.support_vectors_)
+        X = IMAGES[N : 3 * N] / 255
+        np.testing.assert_allclose(model.decision_function(X), expected.decision_function(X), atol=1e-9)
+
+    def test_there_are_fewer_of_them_than_images(self) -> None:
+        """Else these tests would say nothing."""
+        model = fit(new("svm"), COPIED, how=SUPPORT_VECTORS)[-1]
+        assert 5 * 10 < model.shape_fit_[0] < 0.9 * len(COPIED.X) and model.shape_fit_[0] % 5 == 0
+
+    def test_without_copies_are_all_that_is_learned_from(self) -> None:
+        data = images(IMAGES[:N], LABELS[:N])
+        first = fit(new("svm"), data)[-1]
+        second = fit(new("svm"), data, how=SUPPORT_VECTORS)[-1]
+        assert second.shape_fit_[0] == len(first.support_) < N
+
+    def test_of_what_is_held_out_no_copy_is_learned_from(self) -> None:
+        """The held-out images, and they alone, have ink in the first pixel."""
+        rows = np.flatnonzero(COPIED.source % 4 != 0).astype(np.int32)
+        X = COPIED.X.copy()
+        X[:, 0] = 0
+        X[COPIED.source % 4 == 0, 0] = 255
+        model = fit(new("svm"), Images(X, COPIED.y, COPIED.source), rows, SUPPORT_VECTORS)[-1]
+        assert not model.support_vectors_[:, 0].any()
+        leaking = fit(new("svm"), Images(X, COPIED.y, COPIED.source), how=SUPPORT_VECTORS)[-1]
+        assert leaking.support_vectors_[:, 0].any()
