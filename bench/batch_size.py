@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BATCHES = {"mini-batch, a step every 100 images": 100, "full batch, a step every 50,000 images": 50_000}
 LOSS = 0.3  # cross entropy on images learned from
 EPOCHS = 2_000
-SETTINGS = {"solver": "sgd", "learning_rate": 0.25, "alpha": 0.0001, "epochs": EPOCHS}
+SETTINGS = {"solver": "sgd", "learning_rate": 0.5, "alpha": 0.0001, "epochs": EPOCHS}
 
 
 class Reached(Exception):

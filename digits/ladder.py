@@ -4,14 +4,18 @@ RUNGS is all, quick, or names with commas between them. Each rung is a DVC exper
 `dvc exp apply NAME` brings one into the workspace.
 """
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Annotated, Any
 
+from dvc.repo import Repo
 from pydantic import Field, ValidationError
 
 from digits.errors import BadInput
@@ -71,18 +75,41 @@ def overrides(ladder: Ladder, rung: Rung) -> Iterator[str]:
         yield f"{key}={value if isinstance(value, str) else json.dumps(value)}"
 
 
-def experiments() -> dict[str, str]:
-    """The revisions of the DVC experiments that stem from HEAD, by name."""
-    head = _git("rev-parse", "HEAD")
-    refs = _git("for-each-ref", "--format=%(refname:lstrip=4) %(objectname)", f"refs/exps/{head[:2]}/{head[2:]}").splitlines()
-    return dict(ref.split(" ") for ref in refs)
+def found(ladder: Ladder) -> dict[str, str]:
+    """The revisions of the rungs' experiments, by name: the newest with these settings and by the code that is there now."""
+    revisions: dict[str, str] = {}
+    rungs = {rung.name: rung for rung in ladder.rungs}
+    for ref in _git(
+        "for-each-ref", "--sort=-committerdate", "--format=%(refname:lstrip=4) %(objectname)", "refs/exps"
+    ).splitlines():
+        name, _, revision = ref.rpartition(" ")
+        if name in rungs and name not in revisions and _is_current(ladder.base | rungs[name].set, revision):
+            revisions[name] = revision
+    return revisions
+
+
+def _is_current(settings: Mapping[str, Any], revision: str) -> bool:
+    params = parse_yaml(_git("show", f"{revision}:params.yaml"), "params.yaml")
+    if any(reduce(getitem, key.split("."), params) != value for key, value in settings.items()):
+        return False
+    stages = parse_yaml(_git("show", f"{revision}:dvc.lock"), "dvc.lock")["stages"].values()
+    code = {dep["path"]: dep["md5"] for stage in stages for dep in stage["deps"] if dep["path"].endswith(".py")}
+    files = {path: ROOT / path for path in code}
+    return all(files[path].exists() and _md5(files[path]) == md5 for path, md5 in code.items())
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()  # DVC's name for a file
 
 
 def run(ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
     """Queue the rungs that have no experiment yet, and work the queue off, `jobs` at a time."""
-    there = experiments()
+    there = found(ladder)
     todo = [rung for rung in rungs if rung.name not in there]
-    for rung in todo:
+    with Repo() as repo:
+        queue = repo.experiments.celery_queue
+        queued = {entry.name for entry in (*queue.iter_queued(), *queue.iter_active())}
+    for rung in (rung for rung in todo if rung.name not in queued):
         settings = [part for override in overrides(ladder, rung) for part in ("--set-param", override)]
         _dvc("exp", "run", "--queue", "--name", rung.name, *settings)
     if todo:
@@ -168,7 +195,7 @@ def main(which: str = "all", jobs: str = "1") -> None:
             raise BadInput(f"JOBS is {jobs!r}, allowed is a whole number from 1.")
         rungs = chosen(ladder, which)
         run(ladder, rungs, int(jobs))
-        there = experiments()
+        there = found(ladder)
         results = {rung.name: measured(there[rung.name]) for rung in ladder.rungs if rung.name in there}
         text = table(ladder, results, costs(Store(ROOT / ".mlflow")))
         (ROOT / "docs" / "ladder.md").write_text(text, encoding="utf-8", newline="\n")
