@@ -143,10 +143,20 @@ def verdict(rung: Rung, values: Mapping[str, Any]) -> str:
     words = set()
     for name, printed in rung.published.items():
         here, there = values[name], float(printed)
-        low, high = accuracy_interval(round(there * 10_000), 10_000, 0.95) if name == "test.accuracy" else (there, there)
+        low = high = there
+        if n := _images(name, values):
+            low, high = accuracy_interval(round(there * n), n, 0.95)
         same = round(here, _decimals(printed)) == there
         words.add("exact" if same else "within" if low <= here <= high else "better" if here > high else "missed")
     return next((word for word in ("missed", "better", "within", "exact") if word in words), "")
+
+
+def _images(name: str, values: Mapping[str, Any]) -> int:
+    """On how many images an accuracy was measured; 0 for what is no accuracy."""
+    folds = sum(key.startswith("validation.fold_") for key in values)
+    if name.startswith("validation.fold_"):
+        return int(values["validation.n"]) // folds
+    return int(values["test.n"]) if name == "test.accuracy" else 0
 
 
 def _decimals(printed: str) -> int:

@@ -118,7 +118,8 @@ def test_imports_run_one_way() -> None:
 def test_what_is_imported_is_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     declared = {re.split(r"[<>=\[]", entry)[0].lower() for entry in project["project"]["dependencies"]}
-    modules = {"yaml": "pyyaml", "sklearn": "scikit-learn"}
+    optional = {re.split(r"[<>=\[]", name)[0] for names in project["project"]["optional-dependencies"].values() for name in names}
+    modules = {"yaml": "pyyaml", "sklearn": "scikit-learn", "sklearnex": "scikit-learn-intelex"}
     used = {
         name.split(".")[0]
         for folder in ("stages", "digits")
@@ -126,7 +127,7 @@ def test_what_is_imported_is_a_declared_dependency() -> None:
         for name in imported_modules(path.relative_to(ROOT))
     } - set(sys.stdlib_module_names) - {"stages", "digits"}  # fmt: skip
     used = {modules.get(name, name) for name in used}
-    assert used <= declared | {"pydantic_core"}, used - declared
+    assert optional <= used <= declared | optional | {"pydantic_core"}, used - declared
     assert declared <= used | {"dvc", "ruamel.yaml.clib"}, declared - used
 
 

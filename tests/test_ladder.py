@@ -68,11 +68,11 @@ def rung(**published: str) -> Rung:
     ],
 )
 def test_a_verdict_says_where_the_number_lies(published: str, here: float, word: str) -> None:
-    assert verdict(rung(accuracy=published), {"test.accuracy": here}) == word
+    assert verdict(rung(accuracy=published), {"test.n": 10_000, "test.accuracy": here}) == word
 
 
 def test_one_number_that_misses_makes_the_rung_missed() -> None:
-    values = {"test.accuracy": 0.9714, "test.threshold": 3370.0}
+    values = {"test.n": 10_000, "test.accuracy": 0.9714, "test.threshold": 3370.0}
     assert verdict(rung(accuracy="0.9714", threshold="3370.02"), values) == "missed"
     assert verdict(rung(accuracy="0.9714", threshold="3370.0"), values) == "exact"
 
