@@ -18,7 +18,7 @@ repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> ev
 ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (RUNGS=quick or names, JOBS=2)
 	python -m digits.ladder $(RUNGS) $(JOBS)
 
-test: .venv/ready ## the test suite, in about ten minutes
+test: .venv/ready ## the test suite, in about 13 minutes
 	python -m pytest
 
 lint: .venv/ready ## ruff and mypy
