@@ -4,7 +4,6 @@
 and of the peak memory, the resident memory of all processes together, DVC's own included.
 """
 
-import functools
 import json
 import os
 import shutil
@@ -18,7 +17,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from digits.ladder import chosen, read_ladder
+from digits.ladder import chosen, read_ladder, with_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -51,11 +50,9 @@ def main(rounds: int = 3) -> None:
         clone = Path(folder, "clone")
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
         params = clone / "params.yaml"
-        values = yaml.safe_load(params.read_text(encoding="utf-8"))
         ladder = read_ladder(ROOT / "ladder.yaml")
-        for key, value in (ladder.base | chosen(ladder, "knn-shifts")[0].set).items():
-            *parents, last = key.split(".")
-            functools.reduce(dict.__getitem__, parents, values)[last] = value
+        settings = ladder.base | chosen(ladder, "knn-shifts")[0].set
+        values = with_settings(yaml.safe_load(params.read_text(encoding="utf-8")), settings)
         params.write_text(yaml.safe_dump(values), encoding="utf-8")
         dvc = [sys.executable, "-m", "dvc", "repro", "--quiet"]
         measured([*dvc, "split"], clone)

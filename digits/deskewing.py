@@ -1,6 +1,5 @@
 """Digits put upright: the slant and the place of a hand, taken out by the moments of the ink."""
 
-import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -29,14 +28,7 @@ class Deskew(PictureTransformer):
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """X (n, height * width), 0 or more, of any number type -> float32 of the same shape and range."""
-        images = self._pictures(X)
-        out = np.empty_like(images)
-
-        def fill(start: int) -> None:
-            out[start : start + BATCH] = deskewed(images[start : start + BATCH], self.resize)
-
-        joblib.Parallel(require="sharedmem")(joblib.delayed(fill)(start) for start in range(0, len(images), BATCH))
-        return out.reshape(len(images), -1)
+        return self._in_batches(X, lambda images: deskewed(images, self.resize), BATCH)
 
 
 def deskewed(images: NDArray[np.float32], resize: bool) -> NDArray[np.float32]:

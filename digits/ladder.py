@@ -4,6 +4,7 @@ RUNGS is all, quick, or names with commas between them. Each rung is a DVC exper
 `dvc exp apply NAME` brings one into the workspace.
 """
 
+import copy
 import hashlib
 import json
 import os
@@ -19,9 +20,9 @@ from dvc.repo import Repo
 from pydantic import Field, ValidationError
 
 from digits.errors import BadInput
+from digits.intervals import proportion
 from digits.machine import threads
 from digits.params import Section
-from digits.scores import accuracy_interval
 from digits.tracking import Store
 from digits.yaml12 import parse_yaml
 
@@ -90,12 +91,24 @@ def found(ladder: Ladder) -> dict[str, str]:
 
 def _is_current(settings: Mapping[str, Any], revision: str) -> bool:
     params = parse_yaml(_git("show", f"{revision}:params.yaml"), "params.yaml")
-    if any(reduce(getitem, key.split("."), params) != value for key, value in settings.items()):
+    if with_settings(params, settings) != params:
         return False
     stages = parse_yaml(_git("show", f"{revision}:dvc.lock"), "dvc.lock")["stages"].values()
     code = {dep["path"]: dep["md5"] for stage in stages for dep in stage["deps"] if dep["path"].endswith(".py")}
     files = {path: ROOT / path for path in code}
     return all(files[path].exists() and _md5(files[path]) == md5 for path, md5 in code.items())
+
+
+def with_settings(params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested params, some of them set by dotted names. Raises KeyError for a name that is none of theirs."""
+    changed = copy.deepcopy(dict(params))
+    for key, value in settings.items():
+        *parents, last = key.split(".")
+        section = reduce(getitem, parents, changed)
+        if last not in section:
+            raise KeyError(key)
+        section[last] = value
+    return changed
 
 
 def _md5(path: Path) -> str:
@@ -145,7 +158,7 @@ def verdict(rung: Rung, values: Mapping[str, Any]) -> str:
         here, there = values[name], float(printed)
         low = high = there
         if n := _images(name, values):
-            low, high = accuracy_interval(round(there * n), n, 0.95)
+            low, high = proportion(round(there * n), n, 0.95)
         same = round(here, _decimals(printed)) == there
         words.add("exact" if same else "within" if low <= here <= high else "better" if here > high else "missed")
     return next((word for word in ("missed", "better", "within", "exact") if word in words), "")

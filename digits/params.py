@@ -230,9 +230,16 @@ class Models(Section):
     mlp: Mlp
 
 
+class Robustness(Section):
+    images: Annotated[int, Field(ge=0)]
+    shifts: list[Positive]
+    rotations: list[PositiveNumber]
+
+
 class Evaluate(Section):
     precision_target: Share
     confidence: Share
+    robustness: Robustness
 
 
 def _no_other_number(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """Validation, the final fit, and scores that a metric can be computed from."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import joblib
@@ -13,30 +12,18 @@ from digits.files import read_rows
 from digits.folds import TEST
 from digits.learning import PLAIN, How, Images, fit
 from digits.machine import all_threads
+from digits.predictions import Predictions
 
 BATCH = 1_250  # images scored at a time: memory stays flat and the bar moves
 
 
-@dataclass(frozen=True)
-class Validation:
-    """What a model said of training images it had not learned from.
-
-    `rows` (m,) int64: rows of data/raw in ascending order; `y` (m,): the truth; `scores` float64, (m, 10) or for a yes/no target
-    (m,), as `decision_scores` returns them.
-    """
-
-    rows: NDArray[np.int64]
-    y: NDArray
-    scores: NDArray[np.float64]
-
-
 def validate(
     pipeline: Pipeline, data: Images, fold: NDArray[np.int8], scheme: Literal["holdout", "cross_validation"], how: How = PLAIN
-) -> Validation:
+) -> Predictions:
     """Fit without a fold and score it, for the last fold (holdout) or all of them (cross_validation).
 
     Parameters: `data` all training images and their copies; `fold` as `assign_folds` returns it. Folds are over sources: no copy of
-    an image is on both sides, and only the originals of a held-out fold are scored.
+    an image is on both sides, and only the originals of a held-out fold are scored. Returns what was said of them, in their order.
     """
     held_out_in = fold[data.source]
     originals = np.arange(len(held_out_in)) < np.count_nonzero(fold != TEST)
@@ -52,7 +39,7 @@ def validate(
     ordered = np.empty((len(rows), *scores[last].shape[1:]))
     for number, of_fold in scores.items():
         ordered[held_out_in[rows] == number] = of_fold
-    return Validation(data.source[rows].astype(np.int64), data.y[rows], ordered)
+    return Predictions(data.source[rows].astype(np.int64), data.y[rows], decide(ordered, has_probability(pipeline)), ordered)
 
 
 def decision_scores(model: Pipeline, X: NDArray, label: str) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from functools import cache
 
-import joblib
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
@@ -32,17 +31,7 @@ class Scattering(PictureTransformer):
         There are 1 + J L + J (J-1) / 2 L**2 maps: order 0, then each first wavelet's order 1 and its orders 2. Their sides are
         those of the picture, padded with 0 by 2**J and on to a multiple of it, over 2**J. MNIST: 49 maps of 8 x 8, so (n, 3136).
         """
-        images = self._pictures(X)
-        maps = 1 + self.J * self.L + self.J * (self.J - 1) // 2 * self.L**2
-        height, width = (_padded(side, self.J) >> self.J for side in images.shape[1:])
-        out = np.empty((len(images), maps, height, width), np.float32)
-
-        def fill(start: int) -> None:
-            out[start : start + BATCH] = scatter(images[start : start + BATCH], self.J, self.L)
-
-        # Each picture by itself: neither the batches nor the threads change a bit of it.
-        joblib.Parallel(require="sharedmem")(joblib.delayed(fill)(start) for start in range(0, len(images), BATCH))
-        return out.reshape(len(images), -1)
+        return self._in_batches(X, lambda images: scatter(images, self.J, self.L), BATCH)
 
 
 def scatter(images: NDArray, J: int, L: int) -> NDArray[np.float32]:

@@ -1,47 +1,74 @@
-"""Metrics, with their intervals, flat so that `dvc metrics diff` reads well."""
+"""Metrics, each with its interval, flat so that `dvc metrics diff` reads well."""
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
-from sklearn.metrics import average_precision_score, precision_recall_curve, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
-from digits.protocol import decide
+from digits.intervals import percentiles, proportion, resampled_counts, resampled_ranking
+from digits.predictions import Predictions
 
+Count = int | np.signedinteger
 RECALL_LEVELS = np.linspace(0, 1, 51)
 
 
-def metrics(y: NDArray, scores: NDArray[np.float64], probability: bool, confidence: float = 0.95) -> dict[str, float | int]:
-    """All metrics of one set of scored images.
+def metrics(said: Predictions, confidence: float = 0.95) -> dict[str, float | int]:
+    """All metrics of a model's answers, each with its interval of that confidence as `<name>_low` and `<name>_high`.
 
-    Parameters: `y` (n,) the truth, digits or bool; `scores` (n, 10) or (n,) as `protocol.decision_scores` returns them, and whether
-    they are probabilities; `confidence` of the interval.
-    Returns: n, errors, accuracy with its interval; for digits macro_* and per digit precision_*, recall_*, f1_*; for a yes/no
-    target precision, recall, f1 at the model's own threshold, roc_auc and average_precision. A ratio 0/0 is 0.
+    Returns: n, errors, accuracy; for digits macro_* and per digit precision_*, recall_*, f1_*; for a yes/no target precision,
+    recall, f1 at the model's own threshold, roc_auc and average_precision. A ratio 0/0 is 0, its interval 0 to 1. Intervals are
+    Wilson's for proportions and else the bootstrap's percentiles.
     """
-    predicted = decide(scores, probability)
-    n, errors = len(y), int(np.count_nonzero(predicted != y))
-    low, high = accuracy_interval(n - errors, n, confidence)
-    values: dict[str, float | int] = {
-        "n": n, "errors": errors, "accuracy": (n - errors) / n, "accuracy_low": low, "accuracy_high": high,
-    }  # fmt: skip
+    y, predicted, scores = said.labels, said.predicted, said.scores
+    n, errors = len(y), int(np.count_nonzero(~said.right))
+    values = {"n": n, "errors": errors} | share("accuracy", n - errors, n, confidence)
+    classes = 2 if scores.ndim == 1 else scores.shape[1]
+    cells = y.astype(np.intp) * classes + predicted
+    table = np.bincount(cells, minlength=classes**2).reshape(1, classes, classes)
+    again = resampled_counts(cells, classes**2).reshape(-1, classes, classes)
+    right, called, there = (each[0] for each in _margins(table))
     if scores.ndim == 1:
-        precision, recall, f1, _ = precision_recall_fscore_support(y, predicted, average="binary", zero_division=0)
-        values |= {"precision": precision, "recall": recall, "f1": f1}
+        values |= share("precision", right[1], called[1], confidence) | share("recall", right[1], there[1], confidence)
+        values |= _resampled("f1", by_class(table)["f1"][0, 1], by_class(again)["f1"][:, 1], confidence)
         if 0 < np.count_nonzero(y) < n:  # a small set of one's own may hold no such digit, and then there is nothing to rank
-            values |= {"roc_auc": roc_auc_score(y, scores), "average_precision": average_precision_score(y, scores)}
-    else:
-        labels = np.arange(scores.shape[1])
-        by_digit = precision_recall_fscore_support(y, predicted, labels=labels, average=None, zero_division=0)
-        named = dict(zip(("precision", "recall", "f1"), by_digit, strict=False))
-        values |= {f"macro_{name}": each.mean() for name, each in named.items()}
-        values |= {f"{name}_{digit}": each[digit] for name, each in named.items() for digit in labels}
+            ranked = resampled_ranking(y, scores)
+            values |= _resampled("roc_auc", roc_auc_score(y, scores), ranked[:, 0], confidence)
+            values |= _resampled("average_precision", average_precision_score(y, scores), ranked[:, 1], confidence)
+        return rounded(values)
+    here, resampled = by_class(table), by_class(again)
+    for name, each in here.items():
+        values |= _resampled(f"macro_{name}", each.mean(), resampled[name].mean(axis=1), confidence)
+    for digit in range(classes):
+        values |= share(f"precision_{digit}", right[digit], called[digit], confidence)
+    for digit in range(classes):
+        values |= share(f"recall_{digit}", right[digit], there[digit], confidence)
+    for digit in range(classes):
+        values |= _resampled(f"f1_{digit}", here["f1"][0, digit], resampled["f1"][:, digit], confidence)
     return rounded(values)
 
 
-def accuracy_interval(hits: int, n: int, confidence: float) -> tuple[float, float]:
-    """Wilson's interval of a proportion (Wilson 1927, JASA 22:209), by SciPy."""
-    interval = binomtest(hits, n).proportion_ci(confidence, method="wilson")
-    return interval.low, interval.high
+def by_class(tables: NDArray) -> dict[str, NDArray[np.float64]]:
+    """Precision, recall and F1 (m, classes) of m confusion matrices (m, classes, classes), truth by prediction; 0/0 is 0."""
+    right, called, there = _margins(tables)
+    parts = {"precision": (right, called), "recall": (right, there), "f1": (2 * right, called + there)}
+    return {name: np.divide(hits, of, out=np.zeros(hits.shape), where=of > 0) for name, (hits, of) in parts.items()}
+
+
+def _margins(tables: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """By class: how many images were right, were said to be it, and were it."""
+    return np.diagonal(tables, axis1=1, axis2=2), tables.sum(axis=1), tables.sum(axis=2)
+
+
+def share(name: str, hits: Count, n: Count, confidence: float) -> dict[str, float]:
+    """A proportion with Wilson's interval."""
+    low, high = proportion(int(hits), int(n), confidence)
+    return {name: hits / n if n else 0.0, f"{name}_low": low, f"{name}_high": high}
+
+
+def _resampled(name: str, value: float, replicates: NDArray[np.float64], confidence: float) -> dict[str, float]:
+    low, high = percentiles(replicates, confidence)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def operating_point(y: NDArray[np.bool_], scores: NDArray[np.float64], precision_target: float) -> float | None:
@@ -51,16 +78,22 @@ def operating_point(y: NDArray[np.bool_], scores: NDArray[np.float64], precision
     return float(thresholds[reached.argmax()]) if reached.any() else None
 
 
-def at_threshold(y: NDArray[np.bool_], scores: NDArray[np.float64], threshold: float, prefix: str = "") -> dict[str, float]:
-    """Precision and recall of `scores >= threshold`, named `<prefix>precision_at_threshold` and so on."""
-    precision, recall, _, _ = precision_recall_fscore_support(y, scores >= threshold, average="binary", zero_division=0)
-    return rounded({f"{prefix}precision_at_threshold": precision, f"{prefix}recall_at_threshold": recall})
+def at_threshold(
+    y: NDArray[np.bool_], scores: NDArray[np.float64], threshold: float, prefix: str = "", confidence: float = 0.95
+) -> dict[str, float]:
+    """Precision and recall of `scores >= threshold` with their intervals, named `<prefix>precision_at_threshold` and so on."""
+    yes = scores >= threshold
+    hits = np.count_nonzero(yes & y)
+    precision = share(f"{prefix}precision_at_threshold", hits, np.count_nonzero(yes), confidence)
+    return rounded(precision | share(f"{prefix}recall_at_threshold", hits, np.count_nonzero(y), confidence))
 
 
-def fold_accuracies(y: NDArray, scores: NDArray[np.float64], probability: bool, fold: NDArray[np.int8]) -> dict[str, float]:
-    """The accuracy of each scored fold, as `fold_<number>`."""
-    hit = decide(scores, probability) == y
-    return rounded({f"fold_{number}": hit[fold == number].mean() for number in np.unique(fold)})
+def fold_accuracies(said: Predictions, fold: NDArray[np.int8]) -> dict[str, float]:
+    """The accuracy of each fold that was held out, as `fold_<number>`, with its 95 % interval; `fold` (n,) of each image."""
+    values: dict[str, float] = {}
+    for number in np.unique(fold):
+        values |= share(f"fold_{number}", np.count_nonzero(said.right[fold == number]), np.count_nonzero(fold == number), 0.95)
+    return rounded(values)
 
 
 def precision_by_recall(y: NDArray, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -80,6 +113,6 @@ def precision_by_recall(y: NDArray, scores: NDArray[np.float64]) -> NDArray[np.f
     return np.mean(curves, axis=0) if curves else np.zeros_like(RECALL_LEVELS)
 
 
-def rounded(values: dict) -> dict:
+def rounded(values: Mapping[str, float]) -> dict:
     """Plain Python numbers, floats to 10 decimals: what lies beyond differs from machine to machine."""
     return {name: round(float(v), 10) if isinstance(v, float | np.floating) else int(v) for name, v in values.items()}

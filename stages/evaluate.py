@@ -1,17 +1,27 @@
-"""models/, and for the first and only time the test images -> metrics/test.json, plots/."""
+"""models/, and for the first and only time the test images -> data/predictions, metrics/test.json, plots/.
 
+data/predictions: what the model said of each test image, from which `python -m digits compare` tells whether two models differ.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
-from digits import protocol
+from digits import error_analysis, protocol
+from digits.curves import Scored, precision_recall_table, roc_table, threshold_table
 from digits.datasets import open_raw
-from digits.figures import errors_heat_map, save_png
+from digits.disputed import as_the_raters, disputed
+from digits.figures import save_png
 from digits.files import open_array, sha256, write_csv, write_json
 from digits.folds import TEST, learn_target
 from digits.params import Params
 from digits.persistence import load_model
-from digits.scores import RECALL_LEVELS, at_threshold, metrics, operating_point, precision_by_recall
+from digits.predictions import Predictions, load
+from digits.robustness import Point, moved, point, turned
+from digits.scores import at_threshold, metrics, operating_point, rounded, share
 from stages.harness import Outs, run
 
 
@@ -19,33 +29,84 @@ def evaluate(params: Params, outs: Outs) -> None:
     raw = open_raw(Path("data/raw"))
     fold = open_array(Path("data/split/fold.npy"), np.int8, raw.labels.shape)
     test = np.flatnonzero(fold == TEST)
-    images, digits = raw.images[test], raw.labels[test]
-    y = learn_target(digits, params.target)
+    images, y = raw.images[test], learn_target(raw.labels[test], params.target)
 
-    models = Path("models")
-    model = load_model(models / "model.skops")
-    scores = protocol.decision_scores(model, images.reshape(len(images), -1), "test images")
+    model = load_model(Path("models/model.skops"))
     probability = protocol.has_probability(model)
-    predicted = protocol.decide(scores, probability)
+    scores = protocol.decision_scores(model, images.reshape(len(images), -1), "test images")
+    said = Predictions(test, y, protocol.decide(scores, probability), scores)
+    said.save(outs.folder("data/predictions"))
+    scored = held_out() | {"test": (y, scores)}
 
-    values = metrics(y, scores, probability, params.evaluate.confidence)
-    held_out = models / "validation_scores.npy"
-    if params.target != "digit" and held_out.exists():
+    values = metrics(said, params.evaluate.confidence)
+    threshold = None
+    if params.target != "digit" and "validation" in scored:
         # The operating point is chosen on validation, and only then looked at on the test set.
-        rows = open_array(models / "validation_rows.npy", np.int64, (None,))
-        chosen_on = learn_target(raw.labels[rows], params.target), np.load(held_out)
+        chosen_on, confidence = scored["validation"], params.evaluate.confidence
         threshold = operating_point(*chosen_on, params.evaluate.precision_target)
         if threshold is not None:
-            values |= {"threshold": round(threshold, 10)} | at_threshold(y, scores, threshold)
-            values |= at_threshold(*chosen_on, threshold, prefix="validation_")
-    write_json(outs("metrics/test.json"), values | {"test_set": sha256(images, digits)})
+            values |= {"threshold": round(threshold, 10)}
+            values |= at_threshold(y, scores, threshold, "", confidence)
+            values |= at_threshold(*chosen_on, threshold, "validation_", confidence)
+    if params.fetch.dataset == "mnist_784":
+        values |= without_disputed(said, params)
+    write_json(outs("metrics/test.json"), values | {"test_set": sha256(images, raw.labels[test])})
 
     names = [str(digit) for digit in range(10)] if params.target == "digit" else [f"not {params.target}", f"{params.target}"]
-    rows_of_names = np.array(names)[np.column_stack([y, predicted]).astype(int)]
+    rows_of_names = np.array(names)[np.column_stack([y, said.predicted]).astype(int)]
     write_csv(outs("plots/confusion.csv"), ["actual", "predicted"], rows_of_names.tolist())
-    curve = np.column_stack([RECALL_LEVELS, precision_by_recall(y, scores)]).round(6)
-    write_csv(outs("plots/precision_recall.csv"), ["recall", "precision"], curve.tolist())
-    save_png(errors_heat_map(y, predicted, names), outs("plots/errors.png"))
+    write_csv(outs("plots/precision_recall.csv"), *precision_recall_table(scored))
+    write_csv(outs("plots/thresholds.csv"), *threshold_table(scored))
+    write_csv(outs("plots/roc.csv"), *roc_table(scored))
+    disturbed = robustness(model, images, said, params)
+    for kind, points in disturbed.items():
+        write_csv(outs(f"plots/robustness_{kind}.csv"), Point._fields, points)
+
+    pictures = outs.folder("plots/pictures")
+    drawn = error_analysis.pictures(
+        images, said, scored, names, probability, threshold, disturbed, params.evaluate.confidence
+    )  # fmt: skip
+    for name, figure in drawn.items():
+        save_png(figure, pictures / f"{name}.png")
+
+
+def held_out() -> Scored:
+    """What was said in validation, if there was any."""
+    folder = Path("models/validation")
+    if not folder.exists():
+        return {}
+    said = load(lambda name: (folder / name).open("rb"))
+    return {"validation": (said.labels, said.scores)}
+
+
+def without_disputed(said: Predictions, params: Params) -> dict[str, float | int]:
+    """Accuracy without the labels that human raters did not confirm, and whose side the model takes on those."""
+    out = disputed(said.rows)
+    right, n = np.count_nonzero(said.right & ~out), np.count_nonzero(~out)
+    values = {"disputed": int(out.sum())} | share("accuracy_undisputed", right, n, params.evaluate.confidence)
+    if params.target == "digit":
+        agreed, known = as_the_raters(said.rows, said.predicted)
+        values |= {"disputed_raters_agree": known, "disputed_as_raters": agreed, "disputed_as_label": int((said.right & out).sum())}
+    return rounded(values)
+
+
+def robustness(model: Pipeline, images: NDArray, said: Predictions, params: Params) -> dict[str, list[Point]]:
+    """Accuracy against shift and rotation, on evenly taken test images; nothing when that is off."""
+    how, confidence = params.evaluate.robustness, params.evaluate.confidence
+    some = np.linspace(0, len(images), min(how.images, len(images)), endpoint=False, dtype=int)
+
+    def right(disturbed: NDArray) -> NDArray:
+        scores = protocol.decision_scores(model, disturbed.reshape(len(some), -1), "disturbed images")
+        return protocol.decide(scores, protocol.has_probability(model)) == said.labels[some]
+
+    points: dict[str, list[Point]] = {"shift": [], "rotation": []}
+    if len(some):
+        kinds: dict[str, tuple[Callable[..., NDArray], Sequence[float]]]
+        kinds = {"shift": (moved, how.shifts), "rotation": (turned, how.rotations)}
+        for kind, (disturb, amounts) in kinds.items():
+            disturbed = (point(amount, right(disturb(images[some], amount)), confidence) for amount in amounts)
+            points[kind] = [point(0, said.right[some], confidence), *disturbed]
+    return points
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def restore_outs(stage: str) -> None:
                 if out.hash_info and not out.exists:
                     out.use_cache = True  # metrics and plots are in the cache too, for the run cache
                     out.checkout(force=True, allow_missing=True)
-    except DvcException as error:
+    except (DvcException, OSError) as error:  # OSError: dvc.lock names a file that this machine never had, as in a clone
         logging.getLogger(__name__).warning("the former outs of %s are not back (%s): `dvc checkout` brings them", stage, error)
 
 

@@ -21,7 +21,11 @@ def track(params: Params, outs: Outs) -> None:
         complete_run(
             store(), key, params.that_matter(),
             metrics={name: read_json(Path(f"metrics/{name}.json")) for name in ("validation", "test")},
-            files={"plots": [*Path("plots").glob("*.*"), Path("models/learning_curve.csv")], "project": [Path("params.yaml")]},
+            files={
+                "plots": [*Path("plots").glob("*.csv"), Path("models/learning_curve.csv")],
+                "pictures": [*Path("plots/pictures").iterdir()],
+                "project": [Path("params.yaml")],
+            },
             model=model, code=Path("digits"),
         )  # fmt: skip
     outs(".mlflow/tracked").write_text(key + "\n", encoding="utf-8", newline="\n")

@@ -1,8 +1,8 @@
 """data/augmented, data/split -> models/, metrics/validation.json; the run is live in MLflow meanwhile.
 
-models/model.skops: the pipeline fitted on all training images; validation_rows.npy int64 (m,) and validation_scores.npy float64
-(m, 10) or (m,): what models fitted without them said of the held-out originals; learning_curve.csv, a row for each epoch of the
-first fit, if it learned by epochs; example.npy, one image as the model gets it. The test images are not read here.
+models/model.skops: the pipeline fitted on all training images; validation/: what models fitted without them said of the held-out
+originals (digits/predictions.py); learning_curve.csv, a row for each epoch of the first fit, if it learned by epochs; example.npy,
+one image as the model gets it. The test images are not read here.
 """
 
 import logging
@@ -64,11 +64,9 @@ def train(params: Params, outs: Outs) -> None:
         way = How("support_vectors" if how.copies == "support_vectors" else "all", epochs, how.seed, unfinished, on_epoch)
         values: dict[str, float | int] = {"n": 0}
         if how.validate_ != "none":
-            held_out = protocol.validate(pipeline, data, fold, how.validate_, way)
-            np.save(models / "validation_rows.npy", held_out.rows)
-            np.save(models / "validation_scores.npy", held_out.scores)
-            values = metrics(held_out.y, held_out.scores, protocol.has_probability(pipeline))
-            values |= fold_accuracies(held_out.y, held_out.scores, protocol.has_probability(pipeline), fold[held_out.rows])
+            said = protocol.validate(pipeline, data, fold, how.validate_, way)
+            said.save(models / "validation")
+            values = metrics(said) | fold_accuracies(said, fold[said.rows])
             log.info("validation: %d errors in %d, accuracy %.4f", values["errors"], values["n"], values["accuracy"])
         write_json(outs("metrics/validation.json"), values)
         tracked.log_metrics(values, "validation")

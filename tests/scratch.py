@@ -101,6 +101,6 @@ def assert_complete(run: Run, project: Project) -> None:
     assert run.data.params["train.model"] in get_args(Model)
     assert {"validation/accuracy", "test/accuracy"} <= set(run.data.metrics)
     artifacts = project.store / "artifacts"
-    assert (artifacts / run.info.run_id / "artifacts" / "plots" / "errors.png").stat().st_size > 10_000
+    assert (artifacts / run.info.run_id / "artifacts" / "pictures" / "errors.png").stat().st_size > 10_000
     models = [file for file in artifacts.glob("models/*/artifacts/MLmodel") if run.info.run_id in file.read_text(encoding="utf-8")]
     assert len(models) == 1

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from digits.errors import BadInput
-from digits.ladder import Rung, chosen, overrides, read_ladder, table, verdict
+from digits.ladder import Rung, chosen, overrides, read_ladder, table, verdict, with_settings
 from digits.params import Params, parse_params
 from tests.imports import ROOT
 from tests.scratch import Project
@@ -19,15 +19,8 @@ LADDER = read_ladder(ROOT / "ladder.yaml")
 
 def params_of(rung: Rung) -> Params:
     """What params.yaml would be for a rung."""
-    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    for key, value in (LADDER.base | rung.set).items():
-        *parents, last = key.split(".")
-        section = values
-        for name in parents:
-            section = section[name]
-        assert last in section, key
-        section[last] = value
-    return parse_params(yaml.safe_dump(values))
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    return parse_params(yaml.safe_dump(with_settings(params, LADDER.base | rung.set)))
 
 
 @pytest.mark.parametrize("rung", LADDER.rungs, ids=lambda rung: rung.name)

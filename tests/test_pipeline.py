@@ -17,14 +17,14 @@ def test_nothing_runs_twice_and_the_tree_stays_clean(project: Project) -> None:
 
 def test_two_clean_clones_agree(project: Project, newcomer: Project) -> None:
     assert newcomer.repro() == list(STAGES)
-    for name in ("dvc.lock", "metrics/test.json", "metrics/validation.json", "plots/errors.png", "plots/confusion.csv"):
+    for name in ("dvc.lock", "metrics/test.json", "metrics/validation.json", "plots/pictures/errors.png", "plots/confusion.csv"):
         assert (newcomer.path / name).read_bytes() == (project.path / name).read_bytes(), name
 
 
 # What each key is a dependency of; what comes after those stages in the DAG runs when their outs change.
 DEPENDS_ON = {
     "target": (5, {"split", "train", "evaluate", "track"}),
-    "fetch.dataset": ("mnist_784", {"fetch", "track"}),
+    "fetch.dataset": ("mnist_784", {"fetch", "evaluate", "track"}),
     "split.strategy": ("shuffled", {"split", "track"}),
     "split.folds": (4, {"split", "track"}),
     "split.seed": (1, {"split", "track"}),
@@ -48,6 +48,7 @@ DEPENDS_ON = {
     "models.forest.max_depth": (3, set()),
     "evaluate.precision_target": (0.5, {"evaluate", "track"}),
     "evaluate.confidence": (0.9, {"evaluate", "track"}),
+    "evaluate.robustness.shifts": ([1], {"evaluate", "track"}),
 }
 
 

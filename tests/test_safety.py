@@ -198,3 +198,13 @@ def test_git_does_not_merge_what_never_ran(project: Project) -> None:
     project.git("checkout", "--ours", "--", *conflicts)
     assert project.repro() == ["evaluate", "track"]
     assert project.dvc("status").strip() == "Data and pipelines are up to date."
+
+
+def test_a_stage_that_fails_in_a_clone_says_its_sentence_and_no_more(project: Project, tmp_path: Path) -> None:
+    """Its former outs, which DVC has deleted, are in git and in nobody's cache."""
+    project.git("clone", "-q", ".", str(tmp_path / "clone"))
+    clone = Project(tmp_path / "clone", project.home)
+    clone.edit(train__components=10_000)
+    output = clone.dvc("repro", fails=True)
+    assert "train: train.components is 10000, allowed is at most 64" in output
+    assert "Traceback" not in output

@@ -1,0 +1,124 @@
+"""`python -m digits COMMAND`: what there is to do with results, outside the pipeline."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digits.errors import BadInput
+
+if TYPE_CHECKING:
+    from digits.revisions import Revision
+
+ROOT = Path(__file__).resolve().parent.parent
+NOT_CACHED = 3  # exit code
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0, 1 for what went wrong, 3 for results that are not on this machine."""
+    given = _parser().parse_args(arguments)
+    from digits.revisions import NotCached  # a second of imports that `--help` does without
+
+    try:
+        given.command(given)
+    except NotCached as error:
+        print(f"digits: {error}", file=sys.stderr)
+        return NOT_CACHED
+    except BadInput as error:
+        print(f"digits: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m digits", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    what = "which differences between revisions are real: B against A, image by image"
+    compare = commands.add_parser("compare", help=what, description=what)
+    compare.add_argument(
+        "revisions", nargs="*", metavar="REVISION",
+        help="branches, tags, commits, DVC experiments, workspace; by default main and the workspace. Several make a matrix.",
+    )  # fmt: skip
+    compare.add_argument("--validation", action="store_true", help="compare on validation, as any choice should be made")
+    compare.add_argument("--confidence", type=_level, default=0.95, help="of intervals and verdicts (default 0.95)")
+    compare.add_argument("--json", action="store_true", help="print JSON")
+    compare.add_argument("--md", action="store_true", help="print Markdown")
+    compare.add_argument("--gallery", type=Path, metavar="PATH", help="write a picture of the images fixed and broken (PNG)")
+    compare.set_defaults(command=_compare)
+    what = "experiments ranked by validation, and which of them cannot be told from the first"
+    best = commands.add_parser("best", help=what, description=what)
+    best.add_argument("revisions", nargs="*", metavar="REVISION", help="by default all DVC experiments and the workspace")
+    best.add_argument("--confidence", type=_level, default=0.95, help="of the comparison (default 0.95)")
+    best.set_defaults(command=_best)
+    what = "report.html, one page that needs no network, and report.md for a pull request"
+    report = commands.add_parser("report", help=what, description=what)
+    report.add_argument("against", nargs="?", default="main", help="the revision to compare the workspace with (default main)")
+    report.set_defaults(command=_report)
+    return parser
+
+
+def _level(text: str) -> float:
+    level = float(text)
+    if not 0 < level < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return level
+
+
+def _compare(given: argparse.Namespace) -> None:
+    from digits.compare import as_text, compare, matrix, pairs, to_json
+    from digits.revisions import WORKSPACE, read_revision
+
+    names = given.revisions or ["main"]
+    names = [*names, WORKSPACE] if len(names) == 1 else names
+    revisions = [read_revision(ROOT, name, "validation" if given.validation else "test") for name in names]
+    if len(revisions) > 2:
+        if given.gallery:
+            raise BadInput(f"--gallery takes two revisions, not {len(revisions)}.")
+        found = pairs(revisions, given.confidence)
+        print(to_json(found) if given.json else matrix(found, given.confidence, given.md), end="")
+        return
+    a, b = revisions
+    found = [compare(a, b, given.confidence)]
+    print(to_json(found) if given.json else as_text(found[0], given.md), end="")
+    if given.gallery:
+        _gallery(a, b, given.gallery)
+
+
+def _gallery(a: "Revision", b: "Revision", path: Path) -> None:
+    from digits.figures import save_png
+    from digits.galleries import gallery
+    from digits.revisions import read_array
+
+    said = a.predictions
+    images = read_array(ROOT, b.name, "data/raw/images.npy")[said.rows]
+    names = [str(digit) for digit in range(10)] if said.scores.ndim == 2 else ["no", "yes"]
+    y, of_a, of_b = (each.astype(int) for each in (said.labels, said.predicted, b.predictions.predicted))
+    new = path.with_name(path.name + ".new")
+    save_png(gallery(images, said.rows, y, of_a, of_b, a.name, b.name, names), new)
+    new.replace(path)
+
+
+def _best(given: argparse.Namespace) -> None:
+    from digits.best import as_text, ranked
+    from digits.revisions import WORKSPACE, experiments
+
+    names = given.revisions or [WORKSPACE, *experiments(ROOT)]
+    print(as_text(ranked(ROOT, names, given.confidence), given.confidence), end="")
+
+
+def _report(given: argparse.Namespace) -> None:
+    from digits.compare import as_text, compare
+    from digits.report import main as write
+    from digits.revisions import WORKSPACE, read_revision
+
+    try:
+        comparison = as_text(compare(read_revision(ROOT, given.against), read_revision(ROOT, WORKSPACE)), markdown=True)
+    except BadInput as error:
+        comparison = f"Not compared with `{given.against}`: {error}\n"
+    write(ROOT, comparison)
+    print("report.html and report.md are written.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""`python -m digits best`: this repository's experiments ranked by validation, and which of them cannot be told from the first."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digits.errors import BadInput
+from digits.intervals import mcnemar, paired_difference
+from digits.predictions import Predictions
+from digits.revisions import NotCached, Revision, read_metrics, read_revision
+
+
+@dataclass(frozen=True)
+class Rank:
+    """An experiment's place by its validation metrics, and how it stands to the first: None if that cannot be said."""
+
+    name: str
+    validation: dict[str, Any]
+    verdict: str
+    p_value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def ranked(root: Path, names: list[str], confidence: float = 0.95) -> list[Rank]:
+    """The revisions that were validated, the best first. What they did on the test set is not read.
+
+    Each is compared with the first on the images that both were validated on, by McNemar's exact test.
+    Raises BadInput when none of them was validated.
+    """
+    metrics: dict[str, dict[str, Any]] = {}
+    for name in names:
+        try:
+            found = read_metrics(root, name, "validation")
+        except BadInput:
+            continue  # an experiment that failed, or a branch before it had results
+        if found.get("n"):
+            metrics[name] = found
+    if not metrics:
+        raise BadInput("no revision has been validated: `dvc repro` or `dvc exp run` with train.validate other than none.")
+    order = sorted(metrics, key=lambda name: -metrics[name]["accuracy"])
+    first = _predictions(root, order[0])
+    ranks = [Rank(order[0], metrics[order[0]], "the first")]
+    for name in order[1:]:
+        other = _predictions(root, name)
+        if first is None or other is None:
+            ranks.append(Rank(name, metrics[name], "not on this machine: `dvc pull`, or `dvc exp apply` and `dvc repro`"))
+        else:
+            ranks.append(_against(first, other, metrics[name], confidence))
+    return ranks
+
+
+def _predictions(root: Path, name: str) -> Revision | None:
+    try:
+        return read_revision(root, name, "validation")
+    except NotCached:
+        return None
+
+
+def _against(first: Revision, other: Revision, metrics: dict[str, Any], confidence: float) -> Rank:
+    both = np.intersect1d(first.predictions.rows, other.predictions.rows)
+    a, b = (_at(revision.predictions, both) for revision in (first, other))
+    same_question = a.labels.dtype == b.labels.dtype and np.array_equal(a.labels, b.labels)
+    if len(both) == 0 or not same_question or first.params["fetch"] != other.params["fetch"]:
+        return Rank(other.name, metrics, "validated on other images")
+    only_a, only_b = int((a.right & ~b.right).sum()), int((b.right & ~a.right).sum())
+    p = mcnemar(only_a, only_b)
+    low, high = paired_difference(only_a, only_b, len(both), confidence)
+    verdict = "cannot tell apart" if p > 1 - confidence else "worse" if only_a > only_b else "better"
+    return Rank(other.name, metrics, verdict, p, low, high)
+
+
+def _at(said: Predictions, rows: np.ndarray) -> Predictions:
+    where = np.searchsorted(said.rows, rows)
+    return Predictions(said.rows[where], said.labels[where], said.predicted[where], said.scores[where])
+
+
+def as_text(ranks: list[Rank], confidence: float) -> str:
+    """A table for the terminal."""
+    header = (
+        "",
+        "experiment",
+        "validated on",
+        "accuracy",
+        "95 % interval",
+        "errors",
+        f"against the first, {confidence:.0%} interval",
+        "",
+    )
+    rows = [header]
+    for place, rank in enumerate(ranks, start=1):
+        of = rank.validation
+        interval = "" if rank.low is None else f"{rank.low:+.4f} to {rank.high:+.4f}, p = {rank.p_value:.2g}"
+        own = f"{of['accuracy_low']:.4f} to {of['accuracy_high']:.4f}"
+        rows.append(
+            (str(place), rank.name, f"{of['n']:,}", f"{of['accuracy']:.4f}", own, f"{of['errors']:,}", interval, rank.verdict)
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    alike = [rank.name for rank in ranks if rank.verdict == "cannot tell apart"]
+    end = f"Cannot be told from the first: {', '.join(alike)}." if alike else "No other can be said to be as good as the first."
+    return "\n".join([*lines, "", f"{end} Ranked by validation alone; nothing of the test set was read."]) + "\n"

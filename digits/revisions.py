@@ -1,0 +1,113 @@
+"""What a revision of this repository came to: its params, its metrics and what it said of each image, read by git and DVC."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.repo import Repo
+from dvc.scm import RevError, SCMError, resolve_rev
+from numpy.typing import NDArray
+
+from digits.errors import BadInput
+from digits.predictions import Predictions, load
+from digits.yaml12 import parse_yaml
+
+WORKSPACE = "workspace"
+
+
+class NotCached(BadInput):
+    """The revision exists, but the files that it made are not on this machine."""
+
+
+FOLDERS = {"test": "data/predictions", "validation": "models/validation"}
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision: as it was named, the params that mattered (nested), the metrics of one part, and its predictions there."""
+
+    name: str
+    params: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    predictions: Predictions
+
+
+def read_revision(root: Path, name: str, part: Literal["test", "validation"] = "test") -> Revision:
+    """Read a branch, tag, commit, DVC experiment, or `workspace`, without checking it out.
+
+    Raises BadInput when there is no such revision or it has no results, NotCached when its predictions are neither in DVC's cache
+    nor on the remote.
+    """
+    with _opened(root, name) as repo:
+        metrics = json.loads(_text(repo, f"metrics/{part}.json", name))
+        if metrics.get("n") == 0:
+            raise BadInput(f"{name} was not validated: its train.validate is none.")
+        return Revision(name, _params(repo, name), metrics, load(lambda file: _open(repo, f"{FOLDERS[part]}/{file}", name)))
+
+
+def read_array(root: Path, name: str, path: str) -> NDArray:
+    """An .npy file that DVC tracks, as it was in a revision. Raises as `read_revision`."""
+    with _opened(root, name) as repo, _open(repo, path, name) as file:
+        array: NDArray = np.lib.format.read_array(file, allow_pickle=False)
+        return array
+
+
+def read_metrics(root: Path, name: str, part: Literal["test", "validation"]) -> dict[str, Any]:
+    """The metrics of one part of a revision, which git has. Raises BadInput when there are none."""
+    with _opened(root, name) as repo:
+        metrics: dict[str, Any] = json.loads(_text(repo, f"metrics/{part}.json", name))
+        return metrics
+
+
+def experiments(root: Path) -> list[str]:
+    """The names of this repository's DVC experiments, newest first."""
+    command = ["git", "for-each-ref", "--sort=-committerdate", "--format=%(refname:lstrip=4)", "refs/exps/[0-9a-f][0-9a-f]/"]
+    return list(dict.fromkeys(subprocess.check_output(command, cwd=root, text=True).split()))
+
+
+@contextmanager
+def _opened(root: Path, name: str) -> Iterator[Repo]:
+    try:
+        with Repo(str(root)) as repo:
+            if name == WORKSPACE:
+                yield repo
+                return
+            commit = resolve_rev(repo.scm, name)
+        with Repo(str(root), rev=commit) as repo:
+            yield repo
+    except (RevError, SCMError) as error:
+        raise BadInput(
+            f"{name} is no revision here: allowed are {WORKSPACE}, branches, tags, commits and DVC experiments (`dvc exp show`)."
+        ) from error
+    except NotDvcRepoError as error:
+        raise BadInput(f"{name} has no DVC pipeline: {error}.") from error
+
+
+def _params(repo: Repo, name: str) -> dict[str, Any]:
+    """The params that mattered: of `models`, the chosen one. Not validated, since the schema of an older revision was another."""
+    values: dict[str, Any] = parse_yaml(_text(repo, "params.yaml", name), f"{name}:params.yaml")
+    model = values["train"]["model"]
+    return values | {"models": {model: values["models"][model]}}
+
+
+def _text(repo: Repo, path: str, name: str) -> str:
+    try:
+        text: str = repo.fs.open(repo.fs.join(repo.root_dir, *path.split("/")), "r", encoding="utf-8").read()
+    except FileNotFoundError as error:
+        raise BadInput(f"{name} has no {path}: `dvc repro` makes it, and git keeps it.") from error
+    return text
+
+
+def _open(repo: Repo, path: str, name: str) -> IO[bytes]:
+    get_it = "`dvc repro`" if name == WORKSPACE else f"`dvc pull` in a checkout of {name}, or `dvc repro` there,"
+    try:
+        file: IO[bytes] = repo.dvcfs.open(path, "rb")
+    except (FileNotFoundError, DvcException) as error:
+        raise NotCached(f"{path} of {name} is not on this machine: {get_it} brings it.") from error
+    return file
