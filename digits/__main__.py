@@ -69,6 +69,8 @@ def _compare(given: argparse.Namespace) -> None:
     from digits.compare import as_text, compare, matrix, pairs, to_json
     from digits.revisions import WORKSPACE, read_revision
 
+    if given.gallery and (given.gallery.is_dir() or not given.gallery.absolute().parent.is_dir()):
+        raise BadInput(f"--gallery {given.gallery} cannot be written: allowed is a file in a folder that is there.")
     names = given.revisions or ["main"]
     names = [*names, WORKSPACE] if len(names) == 1 else names
     revisions = [read_revision(ROOT, name, "validation" if given.validation else "test") for name in names]
@@ -95,8 +97,13 @@ def _gallery(a: "Revision", b: "Revision", path: Path) -> None:
     names = [str(digit) for digit in range(10)] if said.scores.ndim == 2 else ["no", "yes"]
     y, of_a, of_b = (each.astype(int) for each in (said.labels, said.predicted, b.predictions.predicted))
     new = path.with_name(path.name + ".new")
-    save_png(gallery(images, said.rows, y, of_a, of_b, a.name, b.name, names), new)
-    new.replace(path)
+    try:
+        save_png(gallery(images, said.rows, y, of_a, of_b, a.name, b.name, names), new)
+        new.replace(path)
+    except OSError as error:
+        raise BadInput(f"--gallery {path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _best(given: argparse.Namespace) -> None:

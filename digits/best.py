@@ -9,7 +9,7 @@ import numpy as np
 from digits.errors import BadInput
 from digits.intervals import mcnemar, paired_difference
 from digits.predictions import Predictions
-from digits.revisions import NotCached, Revision, read_metrics, read_revision
+from digits.revisions import NoSuchRevision, NotCached, Revision, read_metrics, read_revision
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,14 @@ def ranked(root: Path, names: list[str], confidence: float = 0.95) -> list[Rank]
     """The revisions that were validated, the best first. What they did on the test set is not read.
 
     Each is compared with the first on the images that both were validated on, by McNemar's exact test.
-    Raises BadInput when none of them was validated.
+    Raises NoSuchRevision, and BadInput when none of them was validated.
     """
     metrics: dict[str, dict[str, Any]] = {}
     for name in names:
         try:
             found = read_metrics(root, name, "validation")
+        except NoSuchRevision:
+            raise
         except BadInput:
             continue  # an experiment that failed, or a branch before it had results
         if found.get("n"):

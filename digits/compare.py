@@ -124,7 +124,10 @@ def _tables(one: Predictions, other: Predictions, classes: int) -> tuple[NDArray
     """Both confusion matrices, the measured ones first and then resampled together: (1 + resamples, classes, classes) each."""
     joint = (one.labels.astype(np.intp) * classes + one.predicted) * classes + other.predicted
     # Nearly all of the thousand combinations of truth and two answers are empty.
-    there, cells = np.unique(joint, return_inverse=True)
+    there, first, cells = np.unique(joint, return_index=True, return_inverse=True)
+    # In the order in which the images bring them: with A and B swapped, the same images are drawn.
+    order = np.argsort(first)
+    there, cells = there[order], np.argsort(order)[cells]
     counts = np.vstack([np.bincount(cells), resampled_counts(cells, len(there))])
     full = np.zeros((len(counts), classes**3), np.int64)
     full[:, there] = counts
@@ -217,7 +220,7 @@ def matrix(comparisons: Sequence[Comparison], confidence: float, markdown: bool 
         judged = _judged(c.accuracy, p, confidence)
         accuracy |= {c.a: judged.a, c.b: judged.b}
         cells[c.b, c.a] = f"{judged.difference:+.4f} {judged.verdict}"
-        cells[c.a, c.b] = f"{-judged.difference:+.4f} {_turned(judged.verdict)}"
+        cells[c.a, c.b] = f"{0 - judged.difference:+.4f} {_turned(judged.verdict)}"
     rows = [[name, f"{accuracy[name]:.4f}", *(cells[name, other] for other in names)] for name in names]
     table = _table(["", "accuracy", *(f"against {name}" for name in names)], rows, markdown)
     return "\n".join([*table, "", f"McNemar's exact test, Holm's correction for {len(comparisons)} comparisons."]) + "\n"

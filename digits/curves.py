@@ -16,9 +16,11 @@ LEVELS = np.linspace(0, 1, 101)
 
 
 def thresholds(scored: Scored) -> dict[str, tuple[NDArray, NDArray, NDArray]]:
-    """Thresholds, and precision and recall at each, of a yes/no target."""
+    """Thresholds, and precision and recall at each, of a yes/no target; none where no image is a yes."""
     curves = {}
     for part, (y, scores) in scored.items():
+        if not y.any():
+            continue
         precision, recall, at = precision_recall_curve(y, scores)
         curves[part] = at, precision[:-1], recall[:-1]
     return curves

@@ -41,8 +41,11 @@ def pictures(
     if is_probability:
         drawn["reliability"] = figures.reliability(sure, said.right)
     if said.scores.ndim == 1:
-        drawn["thresholds"] = figures.thresholds(thresholds(scored), threshold)
-        drawn["roc"] = figures.roc(roc(scored))
+        # A small set of one's own may hold no such digit, or nothing else.
+        if cuts := thresholds(scored):
+            drawn["thresholds"] = figures.thresholds(cuts, threshold)
+        if rates := roc(scored):
+            drawn["roc"] = figures.roc(rates)
     if any(disturbed.values()):
         drawn["robustness"] = figures.robustness([(kind, *each) for kind, points in disturbed.items() for each in points])
     return drawn

@@ -17,7 +17,7 @@ def proportion(hits: int, n: int, confidence: float) -> tuple[float, float]:
     if n == 0:
         return 0.0, 1.0
     interval = binomtest(int(hits), int(n)).proportion_ci(confidence, method="wilson")
-    return interval.low, interval.high
+    return float(interval.low), float(interval.high)
 
 
 def paired_difference(only_a: int, only_b: int, n: int, confidence: float) -> tuple[float, float]:
@@ -28,9 +28,13 @@ def paired_difference(only_a: int, only_b: int, n: int, confidence: float) -> tu
 
     Parameters: `only_a`, `only_b` how many images A, or B, alone got right.
     """
-    z = norm.isf((1 - confidence) / 2)
+    z = float(norm.isf((1 - confidence) / 2))
+    # Where the score is 0/0 at an end of the search its root is known.
     if only_a == only_b == 0:
         return -(z**2) / (n + z**2), z**2 / (n + z**2)
+    if n in (only_a, only_b):
+        inner = (n - z**2) / (n + z**2)
+        return (-1.0, -inner) if only_a else (inner, 1.0)
 
     def beyond(difference: float) -> float:
         """Below 0 inside the interval."""
@@ -42,9 +46,7 @@ def paired_difference(only_a: int, only_b: int, n: int, confidence: float) -> tu
         return (only_b - only_a - n * difference) ** 2 - z**2 * n * variance
 
     seen = (only_b - only_a) / n
-    low = brentq(beyond, -1, seen, xtol=1e-14) if only_a < n else -1.0
-    high = brentq(beyond, seen, 1, xtol=1e-14) if only_b < n else 1.0
-    return low, high
+    return brentq(beyond, -1, seen, xtol=1e-14), brentq(beyond, seen, 1, xtol=1e-14)
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
@@ -79,7 +81,9 @@ def resampled_counts(cells: NDArray[np.integer], n_cells: int) -> NDArray[np.int
 
 
 def resampled_ranking(y: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """ROC AUC and average precision when the images are drawn anew: (RESAMPLES, 2), nan where all or none were a yes.
+    """ROC AUC and average precision when the images are drawn anew: (RESAMPLES, 2).
+
+    The AUC is nan where all or none were a yes, average precision where none was.
 
     Called for two models' scores of the same images, resample by resample the images are the same: differences are paired.
 

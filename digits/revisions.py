@@ -12,6 +12,7 @@ import numpy as np
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo
 from dvc.scm import RevError, SCMError, resolve_rev
+from dvc_data.index import DataIndexDirError
 from numpy.typing import NDArray
 
 from digits.errors import BadInput
@@ -23,6 +24,10 @@ WORKSPACE = "workspace"
 
 class NotCached(BadInput):
     """The revision exists, but the files that it made are not on this machine."""
+
+
+class NoSuchRevision(BadInput):
+    """Neither git nor DVC knows the name."""
 
 
 FOLDERS = {"test": "data/predictions", "validation": "models/validation"}
@@ -41,11 +46,11 @@ class Revision:
 def read_revision(root: Path, name: str, part: Literal["test", "validation"] = "test") -> Revision:
     """Read a branch, tag, commit, DVC experiment, or `workspace`, without checking it out.
 
-    Raises BadInput when there is no such revision or it has no results, NotCached when its predictions are neither in DVC's cache
-    nor on the remote.
+    Raises NoSuchRevision; BadInput when it has no results, or in another form; NotCached when its predictions are neither in DVC's
+    cache nor on the remote.
     """
     with _opened(root, name) as repo:
-        metrics = json.loads(_text(repo, f"metrics/{part}.json", name))
+        metrics = _metrics(repo, name, part)
         if metrics.get("n") == 0:
             raise BadInput(f"{name} was not validated: its train.validate is none.")
         return Revision(name, _params(repo, name), metrics, load(lambda file: _open(repo, f"{FOLDERS[part]}/{file}", name)))
@@ -61,13 +66,12 @@ def read_array(root: Path, name: str, path: str) -> NDArray:
 def read_metrics(root: Path, name: str, part: Literal["test", "validation"]) -> dict[str, Any]:
     """The metrics of one part of a revision, which git has. Raises BadInput when there are none."""
     with _opened(root, name) as repo:
-        metrics: dict[str, Any] = json.loads(_text(repo, f"metrics/{part}.json", name))
-        return metrics
+        return _metrics(repo, name, part)
 
 
 def experiments(root: Path) -> list[str]:
     """The names of this repository's DVC experiments, newest first."""
-    command = ["git", "for-each-ref", "--sort=-committerdate", "--format=%(refname:lstrip=4)", "refs/exps/[0-9a-f][0-9a-f]/"]
+    command = ["git", "for-each-ref", "--sort=-committerdate", "--format=%(refname:lstrip=4)", "refs/exps/[0-9a-f][0-9a-f]/*/*"]
     return list(dict.fromkeys(subprocess.check_output(command, cwd=root, text=True).split()))
 
 
@@ -82,23 +86,36 @@ def _opened(root: Path, name: str) -> Iterator[Repo]:
         with Repo(str(root), rev=commit) as repo:
             yield repo
     except (RevError, SCMError) as error:
-        raise BadInput(
+        raise NoSuchRevision(
             f"{name} is no revision here: allowed are {WORKSPACE}, branches, tags, commits and DVC experiments (`dvc exp show`)."
         ) from error
     except NotDvcRepoError as error:
         raise BadInput(f"{name} has no DVC pipeline: {error}.") from error
 
 
+def _metrics(repo: Repo, name: str, part: str) -> dict[str, Any]:
+    path = f"metrics/{part}.json"
+    try:
+        values: dict[str, Any] = json.loads(_text(repo, path, name))
+    except ValueError as error:
+        raise BadInput(f"{path} of {name} is not valid JSON: {error}.") from error
+    return values
+
+
 def _params(repo: Repo, name: str) -> dict[str, Any]:
     """The params that mattered: of `models`, the chosen one. Not validated, since the schema of an older revision was another."""
     values: dict[str, Any] = parse_yaml(_text(repo, "params.yaml", name), f"{name}:params.yaml")
-    model = values["train"]["model"]
-    return values | {"models": {model: values["models"][model]}}
+    try:
+        model = values["train"]["model"]
+        return values | {"models": {model: values["models"][model]}}
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{name}:params.yaml has no train.model with a section of its own under models.") from error
 
 
 def _text(repo: Repo, path: str, name: str) -> str:
     try:
-        text: str = repo.fs.open(repo.fs.join(repo.root_dir, *path.split("/")), "r", encoding="utf-8").read()
+        with repo.fs.open(repo.fs.join(repo.root_dir, *path.split("/")), "r", encoding="utf-8") as file:
+            text: str = file.read()
     except FileNotFoundError as error:
         raise BadInput(f"{name} has no {path}: `dvc repro` makes it, and git keeps it.") from error
     return text
@@ -108,6 +125,6 @@ def _open(repo: Repo, path: str, name: str) -> IO[bytes]:
     get_it = "`dvc repro`" if name == WORKSPACE else f"`dvc pull` in a checkout of {name}, or `dvc repro` there,"
     try:
         file: IO[bytes] = repo.dvcfs.open(path, "rb")
-    except (FileNotFoundError, DvcException) as error:
+    except (OSError, DvcException, DataIndexDirError) as error:
         raise NotCached(f"{path} of {name} is not on this machine: {get_it} brings it.") from error
     return file

@@ -30,15 +30,17 @@ def metrics(said: Predictions, confidence: float = 0.95) -> dict[str, float | in
     right, called, there = (each[0] for each in _margins(table))
     if scores.ndim == 1:
         values |= share("precision", right[1], called[1], confidence) | share("recall", right[1], there[1], confidence)
-        values |= _resampled("f1", by_class(table)["f1"][0, 1], by_class(again)["f1"][:, 1], confidence)
+        values |= _resampled("f1", by_class(table)["f1"][0, 1], by_class(again, np.nan)["f1"][:, 1], confidence)
         if 0 < np.count_nonzero(y) < n:  # a small set of one's own may hold no such digit, and then there is nothing to rank
             ranked = resampled_ranking(y, scores)
             values |= _resampled("roc_auc", roc_auc_score(y, scores), ranked[:, 0], confidence)
             values |= _resampled("average_precision", average_precision_score(y, scores), ranked[:, 1], confidence)
         return rounded(values)
-    here, resampled = by_class(table), by_class(again)
+    here, resampled = by_class(table), by_class(again, np.nan)
     for name, each in here.items():
-        values |= _resampled(f"macro_{name}", each.mean(), resampled[name].mean(axis=1), confidence)
+        # Where few images of a digit leave it out of a resample, that says nothing of it.
+        known = np.where(np.isnan(resampled[name]), each, resampled[name])
+        values |= _resampled(f"macro_{name}", each.mean(), known.mean(axis=1), confidence)
     for digit in range(classes):
         values |= share(f"precision_{digit}", right[digit], called[digit], confidence)
     for digit in range(classes):
@@ -48,11 +50,11 @@ def metrics(said: Predictions, confidence: float = 0.95) -> dict[str, float | in
     return rounded(values)
 
 
-def by_class(tables: NDArray) -> dict[str, NDArray[np.float64]]:
-    """Precision, recall and F1 (m, classes) of m confusion matrices (m, classes, classes), truth by prediction; 0/0 is 0."""
+def by_class(tables: NDArray, undefined: float = 0.0) -> dict[str, NDArray[np.float64]]:
+    """Precision, recall and F1 (m, classes) of m confusion matrices (m, classes, classes), truth by prediction, and what 0/0 is."""
     right, called, there = _margins(tables)
     parts = {"precision": (right, called), "recall": (right, there), "f1": (2 * right, called + there)}
-    return {name: np.divide(hits, of, out=np.zeros(hits.shape), where=of > 0) for name, (hits, of) in parts.items()}
+    return {name: np.divide(hits, of, out=np.full(hits.shape, undefined), where=of > 0) for name, (hits, of) in parts.items()}
 
 
 def _margins(tables: NDArray) -> tuple[NDArray, NDArray, NDArray]:
@@ -67,7 +69,7 @@ def share(name: str, hits: Count, n: Count, confidence: float) -> dict[str, floa
 
 
 def _resampled(name: str, value: float, replicates: NDArray[np.float64], confidence: float) -> dict[str, float]:
-    low, high = percentiles(replicates, confidence)
+    low, high = (0.0, 1.0) if np.isnan(replicates).all() else percentiles(replicates, confidence)
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 

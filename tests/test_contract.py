@@ -119,7 +119,13 @@ def test_what_is_imported_is_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     declared = {re.split(r"[<>=\[]", entry)[0].lower() for entry in project["project"]["dependencies"]}
     optional = {re.split(r"[<>=\[]", name)[0] for names in project["project"]["optional-dependencies"].values() for name in names}
-    modules = {"yaml": "pyyaml", "sklearn": "scikit-learn", "sklearnex": "scikit-learn-intelex"}
+    modules = {
+        "PIL": "pillow",
+        "yaml": "pyyaml",
+        "sklearn": "scikit-learn",
+        "sklearnex": "scikit-learn-intelex",
+        "vl_convert": "vl-convert-python",
+    }
     used = {
         name.split(".")[0]
         for folder in ("stages", "digits")

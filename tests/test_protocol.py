@@ -127,8 +127,9 @@ class TestValidate:
         ours = validate(new(model), Images(X, y, source), fold, "cross_validation", way(model))
         np.testing.assert_array_equal(ours.scores, expected[:, 1] if expected.shape[1:] == (2,) else expected)
         np.testing.assert_array_equal(ours.rows, source)
-        np.testing.assert_array_equal(ours.y, y)
-        assert ours.rows.dtype == np.int64 and ours.scores.dtype == np.float64
+        np.testing.assert_array_equal(ours.labels, y)
+        np.testing.assert_array_equal(ours.predicted, decide(ours.scores, has_probability(new(model))))
+        assert ours.rows.dtype == np.int64 and ours.scores.dtype == np.float64 and ours.predicted.dtype == ours.labels.dtype
 
     @every_model
     @digit_and_five
@@ -142,7 +143,7 @@ class TestValidate:
             scores = fitted.predict_proba(X[held_out]) if has_probability(fitted) else fitted.decision_function(X[held_out])
         ours = validate(new(model), images(X, y), fold, "holdout", way(model))
         np.testing.assert_array_equal(ours.rows, held_out)
-        np.testing.assert_array_equal(ours.y, y[held_out])
+        np.testing.assert_array_equal(ours.labels, y[held_out])
         np.testing.assert_array_equal(ours.scores, scores[:, 1] if scores.shape[1:] == (2,) else scores)
 
     @pytest.mark.parametrize("model", ["knn", "softmax"])
@@ -203,7 +204,7 @@ class TestCopies:
             assert len(seen_by_fit) == (len(train) - len(in_fold)) * (1 + n_copies)
         np.testing.assert_array_equal(seen.rows, np.flatnonzero(np.isin(fold, numbers)))
         np.testing.assert_array_equal(seen.scores, np.repeat(seen.rows[:, None], 10, axis=1) if target == "digit" else seen.rows)
-        np.testing.assert_array_equal(seen.y, learn_target(LABELS[seen.rows], target))
+        np.testing.assert_array_equal(seen.labels, learn_target(LABELS[seen.rows], target))
 
 
 def accuracy(model: str, y: NDArray, how: How, source: NDArray[np.int32] | None = None) -> float:
@@ -214,7 +215,8 @@ def accuracy(model: str, y: NDArray, how: How, source: NDArray[np.int32] | None 
     fold = np.full(1000, TEST, np.int8)
     fold[:900] = np.arange(900) % 3
     seen = validate(new(model), Images(X, y[of], of if source is None else source), fold, "holdout", how)
-    return float(np.mean(decide(seen.scores, has_probability(new(model))) == seen.y))
+    np.testing.assert_array_equal(seen.predicted, decide(seen.scores, has_probability(new(model))))
+    return float(np.mean(seen.predicted == seen.labels))
 
 
 CHANCE = binom.interval(0.9999, 300, 0.1)[0] / 300, binom.interval(0.9999, 300, 0.1)[1] / 300
