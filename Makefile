@@ -3,10 +3,11 @@ PYTHON ?= python3
 PORT ?= 5000
 RUNGS ?= all
 JOBS ?= 1
+AGAINST ?= main
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro ladder test lint ui bench lock
+.PHONY: help repro report ladder test lint ui bench lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -14,6 +15,9 @@ help: ## this list
 
 repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> evaluate -> track
 	dvc repro
+
+report: .venv/ready ## report.html, one page that needs no network, and report.md: the workspace against AGAINST=main
+	python -m digits report $(AGAINST)
 
 ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (RUNGS=quick or names, JOBS=2)
 	python -m digits.ladder $(RUNGS) $(JOBS)
@@ -28,6 +32,7 @@ ui: .venv/ready ## the MLflow UI over this repository's runs, on 127.0.0.1 (PORT
 	python -m digits.ui $(PORT)
 
 bench: .venv/ready ## this pipeline against the notebook it grew out of, side by side and full batch against mini-batch (15 minutes, a quiet machine)
+	python -m bench.verdicts
 	python -m bench.against_notebook
 	python -m bench.batch_size
 
