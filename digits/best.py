@@ -101,6 +101,8 @@ def as_text(ranks: list[Rank], confidence: float) -> str:
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if len(ranks) == 1:
+        return "\n".join([*lines, "", "Only one has been validated: nothing to compare it with."]) + "\n"
     alike = [rank.name for rank in ranks if rank.verdict == "cannot tell apart"]
     end = f"Cannot be told from the first: {', '.join(alike)}." if alike else "No other can be said to be as good as the first."
     return "\n".join([*lines, "", f"{end} Ranked by validation alone; nothing of the test set was read."]) + "\n"

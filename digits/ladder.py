@@ -11,7 +11,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import reduce
+from itertools import pairwise
 from operator import getitem
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,10 +21,12 @@ from typing import Annotated, Any
 from dvc.repo import Repo
 from pydantic import Field, ValidationError
 
+from digits.compare import compare
 from digits.errors import BadInput
 from digits.intervals import proportion
 from digits.machine import threads
 from digits.params import Section
+from digits.revisions import read_revision
 from digits.tracking import Store
 from digits.yaml12 import parse_yaml
 
@@ -176,8 +180,25 @@ def _decimals(printed: str) -> int:
     return len(printed.partition(".")[2])
 
 
-def table(ladder: Ladder, results: Mapping[str, Mapping[str, Any]], cost: Mapping[str, Mapping[str, float]]) -> str:
-    """docs/ladder.md: published against measured, rung by rung."""
+def steps(ladder: Ladder, revisions: Mapping[str, str]) -> dict[str, str]:
+    """Whether each rung differs for real from the one above it in the table, where both answer the same question."""
+    words: dict[str, str] = {}
+    names = [rung.name for rung in ladder.rungs]
+    for above, name in pairwise(names):
+        if above in revisions and name in revisions:
+            with suppress(BadInput):  # another question, or not on this machine
+                step = compare(read_revision(ROOT, revisions[above]), read_revision(ROOT, revisions[name])).accuracy
+                words[name] = f"{step.verdict}, p = {step.tested:.2g}"
+    return words
+
+
+def table(
+    ladder: Ladder,
+    results: Mapping[str, Mapping[str, Any]],
+    cost: Mapping[str, Mapping[str, float]],
+    compared: Mapping[str, str],
+) -> str:
+    """docs/ladder.md: published against measured, rung by rung, and what `steps` says of each."""
     lines = [HEAD]
     for rung in ladder.rungs:
         values, spent = results.get(rung.name), cost.get(rung.name, {})
@@ -188,8 +209,9 @@ def table(ladder: Ladder, results: Mapping[str, Mapping[str, Any]], cost: Mappin
             test = [f"{values[f'test.accuracy{end}']:.4f}" for end in ("", "_low", "_high")]
             seconds, memory = (f"{spent[key]:,.0f}" if key in spent else "" for key in ("train_seconds", "peak_memory_mib"))
             cells += [here, verdict(rung, values), f"{test[0]} ({test[1]} to {test[2]})", values["test.errors"], seconds, memory]
+            cells.append(compared.get(rung.name, ""))
         else:
-            cells += ["not run yet", *[""] * 5]
+            cells += ["not run yet", *[""] * 6]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     lines += [""]
     for rung in ladder.rungs:
@@ -204,10 +226,11 @@ HEAD = """# The ladder: every rung of the book, and past it
 Written by `make ladder` from `ladder.yaml`. Every rung is a DVC experiment on the 60,000 training and 10,000 test images of MNIST;
 the test accuracy has its 95 % interval (Wilson). *Exact*: the published number to its last digit. *Within*: inside the 95 %
 interval that the published accuracy has itself. *Better* and *missed*: outside it. Seconds and MiB are those of `train`, validation
-and final fit together, on the machine that ran it, other rungs perhaps running beside it.
+and final fit together, on the machine that ran it, other rungs perhaps running beside it. The last column compares a rung with the
+one above it, image by image, by McNemar's exact test, where both answer the same question.
 
-| rung | chapter | published | here | | test accuracy | errors | seconds | MiB |
-|---|---|---|---|---|---|---|---|---|"""
+| rung | chapter | published | here | | test accuracy | errors | seconds | MiB | than the rung above |
+|---|---|---|---|---|---|---|---|---|---|"""
 
 
 def main(which: str = "all", jobs: str = "1") -> None:
@@ -220,7 +243,7 @@ def main(which: str = "all", jobs: str = "1") -> None:
         run(ladder, rungs, int(jobs))
         there = found(ladder)
         results = {rung.name: measured(there[rung.name]) for rung in ladder.rungs if rung.name in there}
-        text = table(ladder, results, costs(Store(ROOT / ".mlflow")))
+        text = table(ladder, results, costs(Store(ROOT / ".mlflow")), steps(ladder, there))
         (ROOT / "docs" / "ladder.md").write_text(text, encoding="utf-8", newline="\n")
         print(text.partition("###")[0])
         if failed := [rung.name for rung in rungs if rung.name not in there]:

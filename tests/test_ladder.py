@@ -71,7 +71,7 @@ def test_one_number_that_misses_makes_the_rung_missed() -> None:
 
 
 def test_what_has_not_run_is_said_so() -> None:
-    assert table(LADDER, {}, {}).count("not run yet") == len(LADDER.rungs)
+    assert table(LADDER, {}, {}, {}).count("not run yet") == len(LADDER.rungs)
 
 
 def test_rungs_are_chosen_by_name() -> None:
@@ -131,6 +131,8 @@ def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Pr
     assert cells[3:5] == ["accuracy 0.1", f"{trees['accuracy']:.1f}"] and cells[5] == "better"
     assert cells[7] == str(trees["errors"])
     assert int(cells[8]) >= 0 and int(cells[9]) > 50
+    compared = json.loads(project.run("python", "-m", "digits", "compare", "one", "trees", "--json"))
+    assert cells[10] == f"{compared['verdict']}, p = {compared['p_value']:.2g}"
     assert {run.info.run_name for run in project.runs()} >= {"one", "trees"}
 
 
