@@ -16,6 +16,7 @@ PINNED = {
     "mnist_784": "0ed62a311ed80bc79b5ea5c36cffdd2cc526e6c5d9ad02258c9430e2b62d7379",
     "digits_8x8": "965e37b093b111a7de0257e17c71167250b471eba3850b2005b16d981e97b7ff",
 }
+ORIGINS = {"mnist_784": "https://www.openml.org/d/554", "digits_8x8": "https://archive.ics.uci.edu/dataset/80"}
 DIGITS_8X8_TRAIN = 1_497  # of 1,797: five sixths, as in MNIST
 
 

@@ -1,5 +1,6 @@
 """Files: checked when opened, written in chunks, replaced whole, known by their SHA-256."""
 
+import csv
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -103,6 +104,18 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(",".join(header) + "\n")
         file.writelines(",".join("" if cell is None else str(cell) for cell in row) + "\n" for row in rows)
+
+
+def read_csv(path: Path) -> list[dict[str, float]]:
+    """The rows of a table of numbers that `write_csv` wrote; empty cells are left out.
+
+    Raises BadInput when the file is missing or holds anything else.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError) as error:
+        raise BadInput(f"{path} cannot be read as a table of numbers ({error}); `dvc repro` makes it again.") from error
 
 
 def replace(new: Path, old: Path) -> None:

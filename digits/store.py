@@ -41,13 +41,29 @@ def database(folder: Path) -> Path:
     return folder.absolute() / "mlflow.db"
 
 
+def store_folder(root: Path) -> Path:
+    """The folder of the embedded store of a repository; its worktrees share one, which outlives them."""
+    git = root / ".git"
+    if git.is_file():  # a worktree, whose .git names a folder that names the repository's
+        folder = root / git.read_text(encoding="utf-8").partition("gitdir: ")[2].strip()
+        if (common := folder / "commondir").is_file():
+            shared = (folder / common.read_text(encoding="utf-8").strip()).resolve()
+            if shared.name == ".git":
+                return shared.parent / ".mlflow"
+    return root / ".mlflow"
+
+
 def has_complete_run(folder: Path, key: str) -> bool:
-    """Whether the embedded store certainly holds a complete run of the result; of a server only MLflow can say."""
+    """Whether the embedded store certainly holds a complete run of the result, and none that a killed process left RUNNING.
+
+    Of a server only MLflow can say.
+    """
     if server() or not (file := database(folder)).exists():
         return False
     query = """
         SELECT 1 FROM runs JOIN tags AS result USING (run_uuid) JOIN tags AS state USING (run_uuid)
         WHERE runs.lifecycle_stage = 'active' AND result.key = ? AND result.value = ? AND state.key = ?
+        AND NOT EXISTS (SELECT 1 FROM runs WHERE status = 'RUNNING' AND lifecycle_stage = 'active')
     """
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:

@@ -1,45 +1,30 @@
-"""One MLflow run per experiment, however the experiment came about.
+"""Runs in MLflow, live: one per experiment, however the experiment came about.
 
 `train` logs live and marks its run with the `result_key` of what came out; `track`, the last stage, finds the run by that key, or
-rebuilds it from the files, and completes it. So a repro, a restored result, a clone, a queue and a wiped store all end with one
-run. Training never fails because of the tracker: a server that does not answer costs seconds and a warning.
+rebuilds it from the files, and completes it (results.py). So a repro, a restored result, a clone, a queue and a wiped store all end
+with one run. Training never fails because of the tracker: a server that does not answer costs seconds and a warning.
 """
 
 import logging
 import os
 import socket
 import sqlite3
-import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-# Before the import, which reads them. The limits are for a server that is down: MLflow's own would hang for minutes.
-for _name, _value in {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}.items():
-    os.environ.setdefault(_name, _value)
+import mlflow
+import psutil
+from filelock import FileLock
+from mlflow.entities import Metric, Param, Run
 
-import mlflow  # noqa: E402
-import numpy as np  # noqa: E402
-import psutil  # noqa: E402
-from filelock import FileLock  # noqa: E402
-from mlflow.entities import Metric, Param, Run  # noqa: E402
-from mlflow.models import ModelSignature  # noqa: E402
-from mlflow.types import Schema, TensorSpec  # noqa: E402
-from sklearn.pipeline import Pipeline  # noqa: E402
-
-from digits.errors import BadInput  # noqa: E402
-from digits.files import open_array  # noqa: E402
-from digits.persistence import TRUSTED, load_model  # noqa: E402
-from digits.store import COMPLETE, KEY, database, server  # noqa: E402
+from digits.files import write_json
+from digits.provenance import describe_source, run_name
+from digits.store import KEY, database, server
 
 log = logging.getLogger(__name__)
 logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)  # it announces every table it creates
@@ -48,12 +33,17 @@ EXPERIMENT = "digits"
 
 
 class Store:
-    """Where runs go: the server or database that MLFLOW_TRACKING_URI names, else sqlite in the folder given."""
+    """Where runs go: the server or database that MLFLOW_TRACKING_URI names, else sqlite in the folder given.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters: `folder`; `embedded` to use no server, whatever that variable says. `is_second_choice` tells whether a server was
+    meant and did not answer.
+    """
+
+    def __init__(self, folder: Path, embedded: bool = False) -> None:
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
-        if uri := server():
+        self.is_second_choice = embedded and server() is not None
+        if (uri := server()) and not embedded:
             try:
                 self._connect(uri, artifacts=None)  # a server decides itself where artifacts go
                 return
@@ -61,9 +51,10 @@ class Store:
                 reason = " ".join(str(error).split())[:200]
                 host = uri.rpartition("@")[2]  # without a password
                 log.warning("the MLflow server %s does not answer (%s): this run goes to %s instead", host, reason, self.folder)
+                self.is_second_choice = True
         file = database(self.folder)
         self._create_once(file)
-        self._connect(_sqlite_uri(file), artifacts=file.parent / "artifacts")
+        self._connect(sqlite_uri(file), artifacts=file.parent / "artifacts")
 
     def _create_once(self, file: Path) -> None:
         # Two processes that both create MLflow's tables break the file: one builds it aside, all others wait.
@@ -72,7 +63,7 @@ class Store:
             if not file.exists():
                 new = file.with_name(file.name + ".new")
                 new.unlink(missing_ok=True)
-                self._connect(_sqlite_uri(new), artifacts=file.parent / "artifacts")
+                self._connect(sqlite_uri(new), artifacts=file.parent / "artifacts")
                 new.replace(file)
 
     def _connect(self, uri: str, artifacts: Path | None) -> None:
@@ -93,7 +84,8 @@ class Store:
 
     def create_run(self, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
         """Open a run with its params and tags, and return its id."""
-        run = self.client.create_run(self.experiment_id, tags={**describe_source(), **tags}, run_name=run_name())
+        process = {"host": socket.gethostname(), "process": _this_process()}
+        run = self.client.create_run(self.experiment_id, tags={**describe_source(), **process, **tags}, run_name=run_name())
         flat = [Param(name, str(value)) for name, value in flattened(params).items()]
         self.client.log_batch(run.info.run_id, params=flat)
         return run.info.run_id
@@ -121,30 +113,42 @@ class LiveRun:
 
     def __init__(self, store: Store | None = None, run_id: str = "") -> None:
         self._store, self._run_id = store, run_id
+        self._answers = store is not None
 
     def log_metrics(self, values: Mapping[str, Any], prefix: str, step: int = 0) -> None:
         """Log numbers now; `step` is where a curve has come."""
-        if self._store:
-            with _never_fatal():
-                self._store.log_metrics(self._run_id, values, prefix, step)
+        if self._store and self._answers:
+            # Once it did not answer, it is not asked again: every question could cost seconds. `track` logs what is missing.
+            self._answers = _attempt(partial(self._store.log_metrics, self._run_id, values, prefix, step))
 
     def finish(self, key: str, cost: Mapping[str, float]) -> None:
         """Say what came out; if that result has a run already, this one was a repetition and is deleted."""
-        if self._store:
-            self.log_metrics(cost, "cost")
-            with _never_fatal(), self._store.locked():
-                if self._store.runs(f"tags.{KEY} = '{key}'"):
-                    self._store.client.set_terminated(self._run_id, "FINISHED")  # or it would be RUNNING for ever in the bin
-                    self._store.client.delete_run(self._run_id)
-                else:
-                    self._store.client.set_tag(self._run_id, KEY, key)
+        if self._store and not _attempt(partial(self._finish, self._store, key, cost)):
+            begun_note(self._store.folder, key).parent.mkdir(exist_ok=True)
+            write_json(begun_note(self._store.folder, key), {"uri": self._store.uri, "run_id": self._run_id, "cost": dict(cost)})
+
+    def _finish(self, store: Store, key: str, cost: Mapping[str, float]) -> None:
+        store.log_metrics(self._run_id, cost, "cost")
+        with store.locked():
+            if store.runs(f"tags.{KEY} = '{key}'"):
+                store.client.set_terminated(self._run_id, "FINISHED")  # or it would be RUNNING for ever in the bin
+                store.client.delete_run(self._run_id)
+            else:
+                store.client.set_tag(self._run_id, KEY, key)
 
     def close(self, status: str) -> None:
         """End the run as FINISHED, FAILED or KILLED."""
-        if self._store:
-            with _never_fatal():
-                if self._store.client.get_run(self._run_id).info.lifecycle_stage == "active":
-                    self._store.client.set_terminated(self._run_id, status)
+        if self._store and self._answers:
+            _attempt(partial(self._close, self._store, status))
+
+    def _close(self, store: Store, status: str) -> None:
+        if store.client.get_run(self._run_id).info.lifecycle_stage == "active":
+            store.client.set_terminated(self._run_id, status)
+
+
+def begun_note(folder: Path, key: str) -> Path:
+    """Where `train` notes which run it had begun for a result, and what that cost, when the server did not answer in the end."""
+    return folder / "begun" / f"{key}.json"
 
 
 @contextmanager
@@ -153,11 +157,15 @@ def live_run(folder: Path, params: Mapping[str, Any]) -> Iterator[LiveRun]:
 
     Parameters: `folder` of the embedded store; `params` those that matter, nested. Never raises on account of the tracker.
     """
-    run = LiveRun()
-    with _never_fatal():
+    begun: list[LiveRun] = []
+
+    def begin() -> None:
         store = Store(folder)
         store.sweep()
-        run = LiveRun(store, store.create_run(params, {"host": socket.gethostname(), "process": _this_process()}))
+        begun.append(LiveRun(store, store.create_run(params, {})))
+
+    _attempt(begin)
+    run = begun[0] if begun else LiveRun()
     try:
         yield run
     except BaseException as error:
@@ -166,56 +174,7 @@ def live_run(folder: Path, params: Mapping[str, Any]) -> Iterator[LiveRun]:
     run.close("FINISHED")
 
 
-def complete_run(
-    folder: Path,
-    key: str,
-    params: Mapping[str, Any],
-    metrics: Mapping[str, Mapping[str, Any]],
-    files: Mapping[str, list[Path]],
-    model: Path,
-    code: Path,
-) -> None:
-    """See to it that the result `key` has one complete run. Raises BadInput when the embedded database cannot be used.
-
-    Parameters: `folder` of the embedded store; `params` those that matter, nested; `metrics` by prefix ("validation", "test");
-    `files` by artifact folder; `model` the file that `save_model` wrote, beside it example.npy, (1, pixels) of an image it learned
-    from, and `code` the folder that loading it needs.
-    """
-    try:
-        store = Store(folder)
-    except (sqlite3.Error, mlflow.MlflowException, OSError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise BadInput(
-            f"the runs' database {database(folder)} cannot be used ({reason}); mend or delete it and run `dvc repro`."
-        ) from error
-    with store.locked():
-        found = store.runs(f"tags.{KEY} = '{key}'")
-        run_id = found[0].info.run_id if found else store.create_run(params, {KEY: key})
-        if found and COMPLETE in found[0].data.tags:
-            return
-        logged = found[0].data.metrics if found else {}  # by train, live
-        for prefix, values in metrics.items():
-            store.log_metrics(run_id, {k: v for k, v in values.items() if f"{prefix}/{k}" not in logged}, prefix)
-        for folder_name, paths in files.items():
-            for path in paths:
-                store.client.log_artifact(run_id, path, folder_name)
-        _log_model(run_id, load_model(model), open_array(model.with_name("example.npy"), np.uint8, (1, None)), code)
-        store.client.set_tag(run_id, COMPLETE, "true")
-        store.client.set_terminated(run_id, "FINISHED")
-
-
-def _log_model(run_id: str, model: Pipeline, example: np.ndarray, code: Path) -> None:
-    needs = [f"{package}=={version(package)}" for package in ("mlflow", "numpy", "scikit-learn", "scipy", "skops", "tqdm")]
-    inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, example.shape[1]))])
-    outputs = Schema([TensorSpec(model.classes_.dtype, (-1,))])
-    with mlflow.start_run(run_id=run_id):
-        mlflow.sklearn.log_model(
-            model, name="model", serialization_format="skops", skops_trusted_types=TRUSTED, code_paths=[str(code)],
-            signature=ModelSignature(inputs, outputs), input_example=np.asarray(example), pip_requirements=needs,
-        )  # fmt: skip
-
-
-def _sqlite_uri(file: Path) -> str:
+def sqlite_uri(file: Path) -> str:
     """MLflow's name for a database file, after a look that it can be opened: MLflow would try for a minute and a half."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA schema_version")
@@ -228,27 +187,6 @@ def flattened(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in params.items():
         flat |= flattened(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
     return flat
-
-
-def run_name() -> str:
-    """The DVC experiment's name, else branch and short commit."""
-    if name := os.environ.get("DVC_EXP_NAME"):
-        return name
-    branch, commit = _git("rev-parse", "--abbrev-ref", "HEAD"), _git("rev-parse", "--short", "HEAD")
-    return f"{branch}-{commit}" if commit else "no-commit"
-
-
-def describe_source() -> dict[str, str]:
-    """Tags that name the code: HEAD, and whether code or params differ from it (DVC runs are often uncommitted)."""
-    changed = _git("status", "--porcelain", "--", "params.yaml", "dvc.yaml", "stages", "digits")
-    return {"mlflow.source.git.commit": _git("rev-parse", "HEAD"), "dirty": str(bool(changed)).lower()}
-
-
-def _git(*arguments: str) -> str:
-    try:
-        return subprocess.check_output(["git", *arguments], stderr=subprocess.DEVNULL, text=True).strip()
-    except (OSError, subprocess.CalledProcessError):  # no git, no repository, no commit yet
-        return ""
 
 
 def _this_process() -> str:
@@ -264,10 +202,11 @@ def _alive(process: str) -> bool:
         return False
 
 
-@contextmanager
-def _never_fatal() -> Iterator[None]:
-    """A tracker's trouble is a warning: the result is on disk, and `track` logs it when the tracker is back."""
+def _attempt(work: Callable[[], Any]) -> bool:
+    """Whether it worked. A tracker's trouble is a warning: the result is on disk, and `track` logs it when the tracker is back."""
     try:
-        yield
+        work()
     except Exception as error:  # noqa: BLE001 (whatever it is)
         log.warning("MLflow: %s: %s", type(error).__name__, " ".join(str(error).split())[:300])
+        return False
+    return True

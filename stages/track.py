@@ -6,29 +6,42 @@ store run it, and it alone.
 
 from pathlib import Path
 
-from digits.files import file_sha256, read_json
+from digits.datasets import ORIGINS
+from digits.files import file_sha256, read_csv, read_json
 from digits.params import Params
-from digits.store import has_complete_run, result_key
-from stages.harness import Outs, run, store
+from digits.provenance import locked, uncommitted
+from digits.store import has_complete_run, result_key, store_folder
+from stages.harness import Outs, repository, run, run_again
+
+TRACKED = ".mlflow/tracked"
 
 
 def track(params: Params, outs: Outs) -> None:
     model = Path("models/model.skops")
     key = result_key(params.that_matter(), file_sha256(model))
-    if not has_complete_run(store(), key):
-        from digits.tracking import complete_run  # two seconds that a restored result need not wait for
+    outs(TRACKED).write_text(key + "\n", encoding="utf-8", newline="\n")
+    store = store_folder(repository())
+    if has_complete_run(store, key):
+        return
+    from digits.results import Result, complete_run  # two seconds that a restored result need not wait for
 
-        complete_run(
-            store(), key, params.that_matter(),
-            metrics={name: read_json(Path(f"metrics/{name}.json")) for name in ("validation", "test")},
-            files={
-                "plots": [*Path("plots").glob("*.csv"), Path("models/learning_curve.csv")],
-                "pictures": [*Path("plots/pictures").iterdir()],
-                "project": [Path("params.yaml")],
-            },
-            model=model, code=Path("digits"),
-        )  # fmt: skip
-    outs(".mlflow/tracked").write_text(key + "\n", encoding="utf-8", newline="\n")
+    name = params.fetch.dataset
+    result = Result(
+        key, params.that_matter(),
+        metrics={name: read_json(Path(f"metrics/{name}.json")) for name in ("validation", "test")},
+        curves={"learning_curve": read_csv(Path("models/learning_curve.csv"))},
+        files={
+            "plots": [*Path("plots").glob("*.csv"), Path("models/learning_curve.csv")],
+            "pictures": [*Path("plots/pictures").iterdir()],
+            "validation": [*Path("models/validation").glob("*.npy")],
+            "project": [Path("params.yaml"), Path("dvc.lock")],
+        },
+        texts={"project/uncommitted.diff": patch} if (patch := uncommitted()) else {},
+        dataset=(name, read_json(Path("data/raw/about.json"))["sha256"], ORIGINS.get(name, name.removeprefix("idx:"))),
+        tags=locked(Path("dvc.lock")), model=model, code=Path("digits"),
+    )  # fmt: skip
+    if not complete_run(store, result):
+        run_again(TRACKED)
 
 
 if __name__ == "__main__":

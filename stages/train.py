@@ -23,8 +23,8 @@ from digits.machine import peak_memory
 from digits.params import Params
 from digits.persistence import save_model
 from digits.scores import fold_accuracies, metrics
-from digits.store import result_key
-from stages.harness import Outs, checkpoints, run, store
+from digits.store import result_key, store_folder
+from stages.harness import Outs, checkpoints, repository, run
 
 log = logging.getLogger(__name__)
 CURVE = ["epoch", "training_loss", "validation_loss", "training_accuracy", "validation_accuracy"]
@@ -54,12 +54,14 @@ def train(params: Params, outs: Outs) -> None:
     unfinished = checkpoints("train") if epochs else None
 
     models = outs.folder("models")
-    with live_run(store(), params.that_matter()) as tracked:
+    with live_run(store_folder(repository()), params.that_matter()) as tracked:
         curve: list[Epoch] = []
 
         def on_epoch(epoch: Epoch) -> None:
             curve.append(epoch)
-            tracked.log_metrics(asdict(epoch), f"learning_curve/{epoch.fit.replace(', ', '/').replace(' ', '_')}", step=epoch.epoch)
+            # The first fit is the one whose validation loss is known; others are for whoever wants to look.
+            more = "" if epoch.fit == curve[0].fit else f"/{epoch.fit.replace(', ', '/').replace(' ', '_')}"
+            tracked.log_metrics(asdict(epoch), f"learning_curve{more}", step=epoch.epoch)
 
         way = How("support_vectors" if how.copies == "support_vectors" else "all", epochs, how.seed, unfinished, on_epoch)
         values: dict[str, float | int] = {"n": 0}
@@ -73,7 +75,7 @@ def train(params: Params, outs: Outs) -> None:
 
         np.save(models / "example.npy", data.X[:1])
         save_model(fit(pipeline, data, how=way), models / "model.skops")
-        first = [epoch for epoch in curve if epoch.fit == curve[0].fit]  # the one whose validation loss is known
+        first = [epoch for epoch in curve if epoch.fit == curve[0].fit]
         write_csv(models / "learning_curve.csv", CURVE, ([getattr(epoch, name) for name in CURVE] for epoch in first))
         cost = {"train_seconds": time.monotonic() - started, "peak_memory_mib": peak_memory()}
         tracked.finish(result_key(params.that_matter(), file_sha256(models / "model.skops")), cost)

@@ -4,10 +4,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from digits.persistence import save_model
 from tests.imports import ROOT
 from tests.scratch import STAGES, Project
+from tests.small import IMAGES, LABELS, learned
 
 # Seconds, whatever the default experiment is.
 SMALL = {
@@ -31,6 +34,33 @@ SMALL = {
     "models__knn__n_neighbors": 4,
     "models__knn__weights": "distance",
 }
+
+
+@pytest.fixture(autouse=True)
+def _newcomer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of whoever runs the tests, nor what MLflow leaves in the environment, reaches a test or what comes after it."""
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a training leaves: model.skops, and plots/."""
+    folder = tmp_path_factory.mktemp("made")
+    save_model(learned("knn", IMAGES[:200], LABELS[:200]), folder / "model.skops")
+    save_model(learned("forest", IMAGES[:200], LABELS[:200] == 5, scale="none", components=10), folder / "yes_or_no.skops")
+    np.save(folder / "example.npy", IMAGES[:1])
+    (folder / "plots").mkdir()
+    (folder / "plots" / "errors.png").write_bytes(b"a picture")
+    (folder / "plots" / "confusion.csv").write_bytes(b"actual,predicted\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that several tests use, each for keys of its own."""
+    return tmp_path_factory.mktemp("repository") / ".mlflow"
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,171 @@
+"""A result's one complete run in MLflow: found if `train` began it, else rebuilt from the files."""
+
+import json
+import logging
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow.entities import Dataset, DatasetInput, InputTag, Run
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from digits.errors import BadInput
+from digits.files import open_array, read_json
+from digits.persistence import TRUSTED, load_model
+from digits.store import COMPLETE, KEY, database, server
+from digits.tracking import Store, begun_note, sqlite_uri
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that a run shows of one experiment.
+
+    `key` names it (store.result_key); `params` are those that matter, nested; `metrics` by prefix ("validation", "test"); `curves`
+    by prefix, rows whose first column is the step; `files` by artifact folder, `texts` by artifact path; `dataset` its name, its
+    SHA-256 and its URL or path; `tags` more of them; `model` the file that `save_model` wrote, beside it example.npy, (1, pixels)
+    of an image it learned from; `code` the folder that loading it needs.
+    """
+
+    key: str
+    params: Mapping[str, Any]
+    metrics: Mapping[str, Mapping[str, Any]]
+    curves: Mapping[str, Sequence[Mapping[str, float]]]
+    files: Mapping[str, Sequence[Path]]
+    texts: Mapping[str, str]
+    dataset: tuple[str, str, str]
+    tags: Mapping[str, str]
+    model: Path
+    code: Path
+
+
+def complete_run(folder: Path, result: Result) -> bool:
+    """See to it that a result has one complete run; whether that is where it should be, and not in the embedded store instead.
+
+    Parameters: `folder` of the embedded store. Raises BadInput when the embedded database cannot be used.
+    """
+    try:
+        store = Store(folder)
+    except (sqlite3.Error, mlflow.MlflowException, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise BadInput(
+            f"the runs' database {database(folder)} cannot be used ({reason}); mend or delete it and run `dvc repro`."
+        ) from error
+    try:
+        run = _completed(store, result)
+    except (mlflow.MlflowException, OSError) as error:
+        if not server() or store.is_second_choice:
+            raise
+        log.warning("the MLflow server failed (%s): the run goes to %s instead", " ".join(str(error).split())[:200], store.folder)
+        store = Store(folder, embedded=True)
+        run = _completed(store, result)
+    log.info("run %s is complete: `%s` brings its workspace back", run.info.run_name, bring_back(run.info.run_id))
+    return not store.is_second_choice
+
+
+def _completed(store: Store, result: Result) -> Run:
+    with store.locked():
+        store.sweep()
+        run = _find(store, result.key) or store.client.get_run(store.create_run(result.params, {KEY: result.key}))
+        if COMPLETE not in run.data.tags:
+            _complete(store, run, result)
+        if not store.is_second_choice:
+            begun_note(store.folder, result.key).unlink(missing_ok=True)
+    return run
+
+
+def bring_back(run_id: str) -> str:
+    """The command that brings a run's code, params and results back into the workspace."""
+    return f"python -m digits restore {run_id}"
+
+
+def _find(store: Store, key: str) -> Run | None:
+    """The run of a result, also one that `train` could not mark any more, as the server had gone."""
+    if found := store.runs(f"tags.{KEY} = '{key}'"):
+        return found[0]
+    note = begun_note(store.folder, key)
+    if note.exists() and (begun := read_json(note))["uri"] == store.uri:
+        with suppress(mlflow.MlflowException):  # it was deleted
+            store.client.set_tag(begun["run_id"], KEY, key)
+            return store.client.get_run(begun["run_id"])
+    return None
+
+
+def _complete(store: Store, run: Run, result: Result) -> None:
+    """Add what a run lacks, and last the tag that says so."""
+    run_id = run.info.run_id
+    for prefix, values in {**result.metrics, "cost": _cost(store, result.key)}.items():
+        store.log_metrics(run_id, {k: v for k, v in values.items() if f"{prefix}/{k}" not in run.data.metrics}, prefix)
+    for prefix, rows in result.curves.items():
+        _log_curve(store, run_id, prefix, rows)
+    for folder_name, paths in result.files.items():
+        for path in paths:
+            store.client.log_artifact(run_id, path, folder_name)
+    for name, text in result.texts.items():
+        store.client.log_text(run_id, text, name)
+    store.client.log_inputs(run_id, [_dataset(*result.dataset)])
+    _log_model(run_id, result)
+    note = f"Bring its workspace back: `{bring_back(run_id)}`"
+    for tag, value in {**result.tags, "mlflow.note.content": note, COMPLETE: "true"}.items():
+        store.client.set_tag(run_id, tag, value)
+    store.client.set_terminated(run_id, "FINISHED")
+
+
+def _log_curve(store: Store, run_id: str, prefix: str, rows: Sequence[Mapping[str, float]]) -> None:
+    """Log the points of a curve that `train` did not log live; the first column of each row is its step."""
+    if not rows:
+        return
+    step, *names = rows[0]
+    there = {point.step for point in store.client.get_metric_history(run_id, f"{prefix}/{names[0]}")}
+    for row in rows:
+        if row[step] not in there:
+            store.log_metrics(run_id, {name: row[name] for name in names}, prefix, int(row[step]))
+
+
+def _cost(store: Store, key: str) -> Mapping[str, float]:
+    """What training cost, if it took place while this store did not answer."""
+    if (note := begun_note(store.folder, key)).exists():
+        cost: Mapping[str, float] = read_json(note)["cost"]
+        return cost
+    if not server() or store.is_second_choice or not (file := database(store.folder)).exists():
+        return {}
+    client = mlflow.MlflowClient(sqlite_uri(file))
+    found = client.search_runs([e.experiment_id for e in client.search_experiments()], f"tags.{KEY} = '{key}'")
+    return {k.removeprefix("cost/"): v for run in found for k, v in run.data.metrics.items() if k.startswith("cost/")}
+
+
+def _dataset(name: str, digest: str, origin: str) -> DatasetInput:
+    kind, key = ("http", "url") if origin.startswith("https://") else ("local", "uri")
+    dataset = Dataset(name, digest[:36], kind, json.dumps({key: origin}))  # of a digest, MLflow takes no more
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training and test")])
+
+
+def _log_model(run_id: str, result: Result) -> None:
+    model = load_model(result.model)
+    example = open_array(result.model.with_name("example.npy"), np.uint8, (1, None))
+    with mlflow.start_run(run_id=run_id):
+        mlflow.sklearn.log_model(model, name="model", **how_to_log(model, np.asarray(example), result.code))
+
+
+def how_to_log(model: Pipeline, example: NDArray[np.uint8], code: Path) -> dict[str, Any]:
+    """What `mlflow.sklearn.log_model` and `save_model` are told beside the model.
+
+    Parameters: `example` (1, pixels); `code` the folder that loading it needs.
+    """
+    needs = [f"{package}=={version(package)}" for package in ("mlflow", "numpy", "scikit-learn", "scipy", "skops", "tqdm")]
+    inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, example.shape[1]))])
+    outputs = Schema([TensorSpec(model.classes_.dtype, (-1,))])
+    return {
+        "serialization_format": "skops", "skops_trusted_types": TRUSTED, "code_paths": [str(code)], "input_example": example,
+        "signature": ModelSignature(inputs, outputs), "pip_requirements": needs,
+    }  # fmt: skip

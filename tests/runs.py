@@ -1,0 +1,126 @@
+"""Runs in a real MLflow store, for the tests that make and look at them."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import mlflow
+import psutil
+from mlflow.entities import Run, ViewType
+
+from digits.results import Result, complete_run
+from digits.store import KEY, result_key
+from tests.imports import ROOT
+
+PARAMS: dict[str, Any] = {"target": "digit", "split": {"folds": 6}, "augment": {"shifts": [[-1, 0]], "elastic": {"copies": 0}}}
+METRICS: dict[str, dict[str, Any]] = {
+    "validation": {"n": 300, "accuracy": 0.9, "fold_5": 0.9},
+    "test": {"n": 200, "accuracy": 0.875, "test_set": "0123abcd"},
+}
+CURVE = [{"epoch": 1.0, "training_loss": 0.5}, {"epoch": 2.0, "training_loss": 0.25}]
+
+
+def key_of(name: str) -> str:
+    return result_key(PARAMS, name)
+
+
+def result(key: str, made: Path, model: str = "model.skops") -> Result:
+    """A small experiment's result."""
+    return Result(
+        key, PARAMS, METRICS, curves={"learning_curve": CURVE},
+        files={"plots": sorted((made / "plots").iterdir()), "project": [ROOT / "params.yaml"]},
+        texts={"project/uncommitted.diff": "a patch"}, dataset=("digits_8x8", "0123" * 16, "https://digits.invalid"),
+        tags={"dvc.models": "89ab.dir"}, model=made / model, code=ROOT / "digits",
+    )  # fmt: skip
+
+
+def complete(folder: Path, key: str, made: Path, model: str = "model.skops") -> bool:
+    return complete_run(folder, result(key, made, model))
+
+
+def uri_of(folder: Path) -> str:
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+def runs(folder: Path, where: str = "", view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
+    """The runs in a store, as MLflow itself finds them."""
+    client = mlflow.MlflowClient(uri_of(folder))
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return list(client.search_runs(experiments, where, run_view_type=view))
+
+
+def with_key(folder: Path, key: str) -> list[Run]:
+    return runs(folder, f"tags.{KEY} = '{key}'")
+
+
+def models_of(run: Run, uri: str) -> list[Any]:
+    client = mlflow.MlflowClient(uri)
+    return [model for model in client.search_logged_models([run.info.experiment_id]) if model.source_run_id == run.info.run_id]
+
+
+def files_of(run: Run, uri: str, target: Path) -> dict[str, bytes]:
+    """All artifacts of a run, as MLflow hands them out."""
+    target.mkdir()
+    found = Path(mlflow.MlflowClient(uri).download_artifacts(run.info.run_id, "", str(target)))
+    return {file.relative_to(found).as_posix(): file.read_bytes() for file in found.rglob("*") if file.is_file()}
+
+
+@contextmanager
+def python(*arguments: Any, cwd: Path | None = None, **env: str) -> Iterator[subprocess.Popen]:
+    """A Python process with our library; it and what it started are gone at the end."""
+    process = subprocess.Popen(
+        [sys.executable, *map(str, arguments)], cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdin and process.stdout
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            children = psutil.Process(process.pid).children(recursive=True)
+            for child in children:
+                child.terminate()
+            process.terminate()
+            psutil.wait_procs(children, timeout=10)
+            process.wait(timeout=10)
+        process.stdin.close()
+        process.stdout.close()
+
+
+def says(process: subprocess.Popen, word: str) -> str:
+    """Wait for a line of just this word, and return what came before it."""
+    seen = ""
+    while (line := process.stdout.readline() if process.stdout else "") != f"{word}\n":
+        seen += line
+        assert line, f"ended with {process.wait()}:\n{seen}"
+    return seen
+
+
+def finish(process: subprocess.Popen, last_words: str = "") -> str:
+    out, _ = process.communicate(last_words, timeout=60)
+    assert process.returncode == 0, out
+    return str(out)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def wait_for_health(process: subprocess.Popen, port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+                assert answer.read() == b"OK"
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("no server")

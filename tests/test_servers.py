@@ -1,0 +1,84 @@
+"""Real MLflow servers: one that runs are logged to, and the UI."""
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.request import urlopen
+
+import mlflow
+import psutil
+import pytest
+
+from digits import ui
+from digits.store import COMPLETE, KEY, has_complete_run
+from digits.tracking import Store, live_run
+from tests.imports import ROOT
+from tests.runs import METRICS, PARAMS, complete, files_of, free_port, key_of, models_of, python, wait_for_health, with_key
+
+# MLflow's own, when it first imports its models.
+pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
+
+
+class TestServers:
+    def test_a_real_server_gets_runs_and_artifacts(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, made: Path
+    ) -> None:
+        """And when it goes away in the middle of a training, that costs a warning."""
+        port = free_port()
+        uri = f"http://127.0.0.1:{port}"
+        server, client, folder = tmp_path / "server", tmp_path / "client", tmp_path / "client" / ".mlflow"
+        server.mkdir()
+        client.mkdir()
+        monkeypatch.chdir(client)
+        arguments = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1"]
+        arguments += ["--backend-store-uri", f"sqlite:///{server / 'runs.db'}", "--artifacts-destination", server / "artifacts"]
+        with ExitStack() as later:
+            with python(*arguments, cwd=server, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false") as process:
+                wait_for_health(process, port)
+                monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+                with live_run(folder, PARAMS) as run:
+                    run.log_metrics(METRICS["validation"], "validation")
+                    run.finish(key_of("remote"), {"train_seconds": 1.0})
+                assert not has_complete_run(folder, key_of("remote"))
+                for _ in range(2):
+                    complete(folder, key_of("remote"), made)
+
+                (found,) = Store(folder).runs(f"tags.{KEY} = '{key_of('remote')}'")
+                assert found.info.status == "FINISHED" and found.data.tags[COMPLETE] == "true"
+                assert {"validation/accuracy", "test/accuracy", "cost/train_seconds"} <= set(found.data.metrics)
+                assert files_of(found, uri, tmp_path / "downloaded")["plots/errors.png"] == b"a picture"
+                (logged,) = models_of(found, uri)
+                assert found.info.artifact_uri.startswith("mlflow-artifacts:")
+                assert logged.artifact_location.startswith("mlflow-artifacts:")
+                assert len(list((server / "artifacts").glob("**/MLmodel"))) == 1
+                assert [path.name for path in client.rglob("*") if path.is_file()] in ([], ["runs.lock"])
+
+                going_on = later.enter_context(live_run(folder, PARAMS))
+                assert not caplog.records
+            going_on.log_metrics({"accuracy": 0.5}, "validation")
+            assert "MLflow: " in caplog.text
+
+    def test_ui_shows_this_repositorys_runs_wherever_it_is_called(self, tmp_path: Path, made: Path) -> None:
+        repository, elsewhere, port = tmp_path / "repository", tmp_path / "elsewhere", free_port()
+        shutil.copytree(ROOT / "digits", repository / "digits")
+        elsewhere.mkdir()
+        complete(repository / ".mlflow", key_of("shown"), made)
+        (run,) = with_key(repository / ".mlflow", key_of("shown"))
+        with python("-m", "digits.ui", port, cwd=elsewhere, PYTHONPATH=str(repository)) as process:
+            wait_for_health(process, port)
+            client = mlflow.MlflowClient(f"http://127.0.0.1:{port}")
+            experiment = client.get_experiment_by_name("digits")
+            assert experiment
+            assert [found.info.run_id for found in client.search_runs([experiment.experiment_id])] == [run.info.run_id]
+            with urlopen(f"http://127.0.0.1:{port}/get-artifact?path=plots/errors.png&run_id={run.info.run_id}") as answer:
+                assert answer.read() == b"a picture"
+            family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+            listening = {c.laddr for member in family for c in member.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+            assert {(address.ip, address.port) for address in listening} == {("127.0.0.1", port)}
+            assert len(family) <= 4
+        assert not list(elsewhere.iterdir())
+
+    def test_ui_of_a_server_is_the_server(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://runs.invalid")
+        with pytest.raises(SystemExit, match=r"https://runs\.invalid"):
+            ui.main()
