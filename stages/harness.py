@@ -11,11 +11,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 
 from digits.errors import BadInput
 from digits.files import file_sha256, remove, replace
@@ -107,6 +110,24 @@ def run(stage: str, work: Callable[[Params, Outs], None]) -> None:
     # As by default, but with all the `finally` and `with` on the way: half-made outs go, the MLflow run ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.chdir(ROOT)
+    if "DVC_ROOT" in os.environ:
+        threading.Thread(target=end_with_parent, args=[os.getppid()], daemon=True).start()
+    lock = ROOT / ".dvc" / "tmp" / f"{stage}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):  # of one that is just ending, as its DVC was killed
+        _run(stage, work)
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process when its parent is gone: DVC, when killed, leaves a stage behind, whose result nobody would record."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(10)
+    os._exit(128 + signal.SIGTERM)  # in the depths of a library, where a signal has to wait
+
+
+def _run(stage: str, work: Callable[[Params, Outs], None]) -> None:
     outs = Outs()
     done = False
     try:

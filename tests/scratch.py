@@ -80,10 +80,21 @@ class Project:
     def store(self) -> Path:
         return self.path / ".mlflow"
 
-    def runs(self) -> list[Run]:
-        """All runs in the embedded store but the deleted ones."""
-        client = mlflow.MlflowClient(f"sqlite:///{self.store / 'mlflow.db'}")
+    def client(self, uri: str = "") -> mlflow.MlflowClient:
+        """MLflow's client of a server, by default of the embedded store."""
+        return mlflow.MlflowClient(uri or f"sqlite:///{self.store / 'mlflow.db'}")
+
+    def runs(self, uri: str = "") -> list[Run]:
+        """All runs in a store but the deleted ones, by default in the embedded one."""
+        client = self.client(uri)
         return list(client.search_runs([e.experiment_id for e in client.search_experiments()]))
+
+    def background(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        """DVC in the background, in a session of its own as in a terminal."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "dvc", *arguments], cwd=self.path, env=self.env | env, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
 
     def copy(self, path: Path) -> "Project":
         shutil.copytree(self.path, path, symlinks=True)
@@ -95,12 +106,25 @@ def ran(output: str) -> list[str]:
     return [line.split("stages.")[1] for line in output.splitlines() if line.startswith("> python -m stages.")]
 
 
-def assert_complete(run: Run, project: Project) -> None:
-    """A run has params, validation and test metrics, pictures and a model, and its files are in the main store."""
+def assert_complete(run: Run, project: Project, uri: str = "") -> None:
+    """A run has all that a person would look for, and its files are where the store says."""
+    client = project.client(uri)
     assert run.info.status == "FINISHED"
-    assert run.data.params["train.model"] in get_args(Model)
-    assert {"validation/accuracy", "test/accuracy"} <= set(run.data.metrics)
-    artifacts = project.store / "artifacts"
-    assert (artifacts / run.info.run_id / "artifacts" / "pictures" / "errors.png").stat().st_size > 10_000
-    models = [file for file in artifacts.glob("models/*/artifacts/MLmodel") if run.info.run_id in file.read_text(encoding="utf-8")]
-    assert len(models) == 1
+    model = run.data.params["train.model"]
+    assert model in get_args(Model)
+    assert {name.split(".")[1] for name in run.data.params if name.startswith("models.")} == {model}
+    metrics = set(run.data.metrics)
+    assert {"validation/accuracy", "validation/accuracy_low", "test/accuracy", "test/errors"} <= metrics
+    if model == "softmax":
+        curve = client.get_metric_history(run.info.run_id, "learning_curve/training_loss")
+        assert [point.step for point in curve] == list(range(1, int(run.data.params["models.softmax.epochs"]) + 1))
+    files = {folder: [file.path for file in client.list_artifacts(run.info.run_id, folder)] for folder in ("pictures", "project")}
+    assert "pictures/errors.png" in files["pictures"]
+    assert {"project/params.yaml", "project/dvc.lock"} <= set(files["project"])
+    models = client.search_logged_models([run.info.experiment_id])
+    (logged,) = (each for each in models if each.source_run_id == run.info.run_id)
+    for location in (run.info.artifact_uri, logged.artifact_location):
+        assert location.startswith("mlflow-artifacts:" if uri else project.store.as_uri())
+    assert run.inputs and [data.dataset.name for data in run.inputs.dataset_inputs] == [run.data.params["fetch.dataset"]]
+    assert {"mlflow.source.git.commit", "dirty", "result_key", "dvc.data/raw", "dvc.models"} <= set(run.data.tags)
+    assert f"digits restore {run.info.run_id}" in run.data.tags["mlflow.note.content"]

@@ -1,6 +1,5 @@
 """The four acts (edit and reproduce, diff, experiment, track), by real DVC in a scratch repository."""
 
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -122,60 +121,6 @@ def test_metrics_and_params_differ_between_branches(project: Project) -> None:
     project.dvc("checkout")
     assert project.repro() == ["track"]
     assert len(project.runs()) == 2
-
-
-def test_every_way_of_running_leaves_one_complete_run_an_experiment(project: Project) -> None:
-    project.dvc("exp", "run", "-n", "in-place", "-S", "models.knn.n_neighbors=1")
-    project.dvc("exp", "run", "-n", "again", "-S", "models.knn.n_neighbors=1", "--force")
-    project.dvc("exp", "run", "-n", "aside", "--temp", "-S", "models.knn.n_neighbors=2")
-    project.git("checkout", "-q", "--", ".")
-    project.dvc("checkout")
-    assert project.repro() == ["track"]
-    names = sorted(run.info.run_name for run in project.runs())
-    assert names == ["aside", "in-place", f"main-{project.git('rev-parse', '--short', 'HEAD').strip()}"]
-    for run in project.runs():
-        assert_complete(run, project)
-
-
-def test_two_queue_workers_on_a_store_that_does_not_exist_yet(project: Project) -> None:
-    assert not (project.store / "mlflow.db").exists()
-    for k in (1, 2):
-        project.dvc("exp", "run", "--queue", "-n", f"k{k}", "-S", f"models.knn.n_neighbors={k}")
-    project.dvc("queue", "start", "-j", "2")
-    deadline = time.monotonic() + 180
-    while project.dvc("queue", "status").count("Success") < 2:
-        assert time.monotonic() < deadline, project.dvc("queue", "status")
-        time.sleep(2)
-    assert sorted(run.info.run_name for run in project.runs()) == ["k1", "k2"]
-    for run in project.runs():
-        assert_complete(run, project)
-
-
-def test_a_clone_pulls_and_logs_and_computes_nothing(project: Project, tmp_path: Path) -> None:
-    project.dvc("push")
-    project.git("clone", "-q", ".", str(tmp_path / "clone"))
-    clone = Project(tmp_path / "clone", project.home)
-    clone.dvc("pull")
-    assert clone.repro() == ["track"]
-    assert clone.git("status", "--porcelain") == ""
-    (run,) = clone.runs()
-    assert_complete(run, clone)
-
-
-def test_a_wiped_store_is_filled_again(project: Project) -> None:
-    shutil.rmtree(project.store)
-    assert project.repro() == ["track"]
-    (run,) = project.runs()
-    assert_complete(run, project)
-
-
-def test_a_server_that_is_down_costs_no_result(project: Project) -> None:
-    project.edit(models__knn__n_neighbors=1)
-    output = project.dvc("repro", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
-    assert ran(output) == ["train", "evaluate", "track"]
-    assert "does not answer" in output
-    (run,) = project.runs()
-    assert_complete(run, project)
 
 
 def test_it_works_without_activating_the_environment(project: Project, tmp_path: Path) -> None:

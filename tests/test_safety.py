@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -105,23 +103,6 @@ def test_what_only_the_data_can_tell_is_a_sentence_too(project: Project, key: st
     assert sentence in output
     assert "Traceback" not in output
     assert snapshot(project) == before
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_killed_training_leaves_no_half_result_and_no_run_that_goes_on_for_ever(project: Project, number: signal.Signals) -> None:
-    project.edit(train__model="forest", models__forest__n_estimators=300)
-    train = start_training(project)
-    deadline = time.monotonic() + 60
-    while not (project.store / "mlflow.db").exists() or not project.runs():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    (run,) = project.runs()
-    os.kill(int(run.data.tags["process"].split()[0]), number)
-    train.communicate(timeout=60)
-    assert train.returncode != 0
-    assert project.repro() == ["train", "evaluate", "track"]
-    assert not list(project.path.glob("**/*.new"))
-    assert sorted(r.info.status for r in project.runs()) == ["FINISHED", "KILLED"]
 
 
 def test_the_test_images_are_not_read_before_evaluate(project: Project) -> None:
