@@ -22,7 +22,7 @@ def track(params: Params, outs: Outs) -> None:
             store(), key, params.that_matter(),
             metrics={name: read_json(Path(f"metrics/{name}.json")) for name in ("validation", "test")},
             files={
-                "plots": [*Path("plots").glob("*.csv"), Path("models/learning_curve.csv")],
+                "plots": [*Path("plots").glob("*.csv"), Path("models/learning_curve.csv"), Path("models/train_sizes.csv")],
                 "pictures": [*Path("plots/pictures").iterdir()],
                 "project": [Path("params.yaml")],
             },
