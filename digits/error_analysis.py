@@ -12,6 +12,7 @@ from digits.curves import Scored, roc, thresholds
 from digits.intervals import proportion
 from digits.predictions import Predictions
 from digits.robustness import Point
+from digits.train_sizes import TrainSize
 
 
 def pictures(
@@ -22,12 +23,14 @@ def pictures(
     probability: bool,
     threshold: float | None,
     disturbed: Mapping[str, Sequence[Point]],
+    sizes: Sequence[TrainSize],
     confidence: float,
 ) -> dict[str, Figure]:
     """Those that apply: to the target, to a model with or without probabilities, to an experiment with or without validation.
 
     Parameters: `images` (n, h, w) and what was said of them; `scored` as in curves.py; `names` of the classes; whether the scores
-    are probabilities; `threshold` chosen on validation; points of robustness by kind; `confidence` of intervals.
+    are probabilities; `threshold` chosen on validation; points of robustness by kind; `sizes` of the learning curve;
+    `confidence` of the intervals on test images.
     """
     y, predicted = said.labels.astype(int), said.predicted.astype(int)
     sure, is_probability = confidences(said, scored, probability)
@@ -48,6 +51,8 @@ def pictures(
             drawn["roc"] = figures.roc(rates)
     if any(disturbed.values()):
         drawn["robustness"] = figures.robustness([(kind, *each) for kind, points in disturbed.items() for each in points])
+    if sizes:
+        drawn["train_sizes"] = figures.training_size(sizes)
     return drawn
 
 

@@ -184,25 +184,32 @@ def robustness(table: Sequence[tuple[str, float, float, float, float]]) -> Figur
     return figure
 
 
-def training_size(table: Sequence[tuple[int, float, float, float]]) -> Figure:
+def training_size(table: Sequence[tuple[int, int, float, float, float]]) -> Figure:
     """The error rate, with its interval, after learning from fewer images.
 
-    Parameters: `table` rows of the number of images, accuracy, low, high (shares up to 1).
+    Parameters: `table` rows of the number of images learned from, the number held out, accuracy, low, high (shares up to 1).
     """
-    size, accuracy, low, high = np.array(sorted(table), np.float64).T
+    size, held_out, *shares = np.array(sorted(table), np.float64).T
+    accuracy, low, high = shares
+    rate, lower, upper = 100 * (1 - accuracy), 100 * (1 - high), 100 * (1 - low)
     figure = Figure(figsize=(8, 4.5), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     _band(axes, np.column_stack([size, 1 - accuracy, 1 - high, 1 - low]), _COLOURS[0])
-    axes.set(xscale="log", xlabel="training images (logarithmic)", ylabel="error rate (%)")
-    axes.set_ylim(bottom=0)
+    axes.errorbar(size, rate, yerr=np.maximum([rate - lower, upper - rate], 0), fmt="none", ecolor=_COLOURS[0], capsize=4)
+    margin = max(size[-1] / size[0], 3) ** 0.08
+    axes.set(xscale="log", xlim=(size[0] / margin, size[-1] * margin), ylim=(0, 1.1 * upper.max()))
+    axes.set(xlabel="training images (logarithmic)", ylabel="error rate (%)")
     axes.xaxis.set_minor_locator(NullLocator())
     apart = np.log(size[-1] / size[0]) / 12  # labels nearer than that would touch
-    ticks = [size[-1]]
-    for tick in size[-2::-1]:
-        if np.log(ticks[-1] / tick) > apart:
+    ticks: list[float] = []
+    for tick, here, top in list(zip(size, rate, upper, strict=True))[::-1]:
+        if not ticks or np.log(ticks[-1] / tick) > apart:
             ticks.append(tick)
+            # To the upper right is room, as the curve falls.
+            axes.annotate(f"{here:.2f}", (tick, top), (3, 3), textcoords="offset points", fontsize=9)
     axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
-    axes.set_title("Would more data help? The error rate by the number of training images (band: the interval)")
+    title = f"Would more data help? Errors on {held_out[0]:,.0f} held-out images,\nby how many others were learned from"
+    axes.set_title(f"{title} (band: 95 % interval)", fontsize=12)
     return figure
 
 

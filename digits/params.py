@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
@@ -94,6 +95,12 @@ def _one_or_several(value: Any) -> Any:
     return value
 
 
+def _ascending(value: list[float]) -> list[float]:
+    if any(share <= before for before, share in pairwise(value)):
+        raise ValueError("allowed are shares that ascend, each larger than the one before")
+    return value
+
+
 class Train(Section):
     model: Model
     features: Annotated[Any, AfterValidator(_one_or_several)]
@@ -103,6 +110,7 @@ class Train(Section):
     copies: Literal["all", "support_vectors", "none"]
     engine: Literal["scikit-learn", "intelex"]
     validate_: Literal["holdout", "cross_validation", "none"] = Field(alias="validate")
+    train_sizes: Annotated[list[Annotated[float, Field(gt=0, le=1)]], AfterValidator(_ascending)]
     seed: Seed
 
     @model_validator(mode="after")
@@ -113,6 +121,10 @@ class Train(Section):
             )
         if self.engine == "intelex" and self.model not in ("knn", "svm"):
             raise ValueError(f"engine is intelex, but model is {self.model}: allowed with knn and svm")
+        if self.train_sizes and self.validate_ == "none":
+            raise ValueError(
+                f"train_sizes is {self.train_sizes}, but validate is none: allowed is [], or validate holdout or cross_validation"
+            )
         return self
 
 

@@ -22,6 +22,7 @@ from digits.persistence import load_model
 from digits.predictions import Predictions, load
 from digits.robustness import Point, moved, point, turned
 from digits.scores import at_threshold, metrics, operating_point, rounded, share
+from digits.train_sizes import load_train_sizes
 from stages.harness import Outs, run
 
 
@@ -64,7 +65,8 @@ def evaluate(params: Params, outs: Outs) -> None:
 
     pictures = outs.folder("plots/pictures")
     drawn = error_analysis.pictures(
-        images, said, scored, names, probability, threshold, disturbed, params.evaluate.confidence
+        images, said, scored, names, probability, threshold, disturbed,
+        load_train_sizes(Path("models/train_sizes.csv")), params.evaluate.confidence,
     )  # fmt: skip
     for name, figure in drawn.items():
         save_png(figure, pictures / f"{name}.png")

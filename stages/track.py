@@ -26,12 +26,13 @@ def track(params: Params, outs: Outs) -> None:
     from digits.results import Result, complete_run  # two seconds that a restored result need not wait for
 
     name = params.fetch.dataset
+    curves = [Path("models/learning_curve.csv"), Path("models/train_sizes.csv")]
     result = Result(
         key, params.that_matter(),
         metrics={name: read_json(Path(f"metrics/{name}.json")) for name in ("validation", "test")},
-        curves={"learning_curve": read_csv(Path("models/learning_curve.csv"))},
+        curves={curve.stem: read_csv(curve) for curve in curves},
         files={
-            "plots": [*Path("plots").glob("*.csv"), Path("models/learning_curve.csv")],
+            "plots": [*Path("plots").glob("*.csv"), *curves],
             "pictures": [*Path("plots/pictures").iterdir()],
             "validation": [*Path("models/validation").glob("*.npy")],
             "project": [Path("params.yaml"), Path("dvc.lock")],

@@ -1,8 +1,8 @@
 """data/augmented, data/split -> models/, metrics/validation.json; the run is live in MLflow meanwhile.
 
 models/model.skops: the pipeline fitted on all training images; validation/: what models fitted without them said of the held-out
-originals (digits/predictions.py); learning_curve.csv, a row for each epoch of the first fit, if it learned by epochs; example.npy,
-one image as the model gets it. The test images are not read here.
+originals (digits/predictions.py); learning_curve.csv, a row for each epoch of the first fit, if it learned by epochs;
+train_sizes.csv, a row for each of train.train_sizes; example.npy, one image as the model gets it. Test images are not read here.
 """
 
 import logging
@@ -24,6 +24,7 @@ from digits.params import Params
 from digits.persistence import save_model
 from digits.scores import fold_accuracies, metrics
 from digits.store import result_key, store_folder
+from digits.train_sizes import TrainSize, learning_curve, subsets_of
 from stages.harness import Outs, checkpoints, repository, run
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,9 @@ def train(params: Params, outs: Outs) -> None:
     n = np.count_nonzero(fold != TEST) if how.copies == "none" else len(images)
     data = Images(images[:n].reshape(n, -1), learn_target(labels[:n], params.target), np.asarray(source[:n]))
     most = {"images of a fit": len(np.unique(data.source)) - np.bincount(fold[fold != TEST]).max()}
+    subsets = subsets_of(data, fold, how.train_sizes, how.seed)
+    if subsets:
+        most["images of the smallest of train.train_sizes"] = len(subsets[0])
     check_at_most("train.clusters", how.clusters, most)
     check_at_most("train.components", how.components, most | {"features of an image": n_features(how.features, images.shape[1:])})
     pipeline = make_pipeline(
@@ -72,6 +76,14 @@ def train(params: Params, outs: Outs) -> None:
             log.info("validation: %d errors in %d, accuracy %.4f", values["errors"], values["n"], values["accuracy"])
         write_json(outs("metrics/validation.json"), values)
         tracked.log_metrics(values, "validation")
+
+        sizes: list[TrainSize] = []
+        if subsets:  # then there was a validation
+            for size in learning_curve(pipeline, data, fold, subsets, said, way):
+                log.info("%s", size)
+                tracked.log_metrics(size._asdict(), "train_sizes", step=size.train_size)
+                sizes.append(size)
+        write_csv(models / "train_sizes.csv", TrainSize._fields, sizes)
 
         np.save(models / "example.npy", data.X[:1])
         save_model(fit(pipeline, data, how=way), models / "model.skops")

@@ -31,6 +31,7 @@ SMALL = {
     "train__copies": "all",
     "train__engine": "scikit-learn",
     "train__validate": "holdout",
+    "train__train_sizes": [],
     "models__knn__n_neighbors": 4,
     "models__knn__weights": "distance",
 }

@@ -106,7 +106,7 @@ def rates() -> Figure:
 
 MOVED = [("shift", 2, 0.9, 0.88, 0.92), ("shift", 0, 0.99, 0.98, 0.995), ("shift", 1, 0.97, 0.96, 0.98)]
 TURNED = [("rotation", 0, 0.99, 0.98, 0.995), ("rotation", 15, 0.9, 0.89, 0.91), ("rotation", 30, 0.7, 0.69, 0.72)]
-SIZES = [(n, 1 - n**-0.4, 1 - 1.1 * n**-0.4, 1 - 0.9 * n**-0.4) for n in (60_000, 1000, 2000, 5000, 10_000, 20_000, 50_000)]
+SIZES = [(n, 10_000, 1 - n**-0.4, 1 - 1.1 * n**-0.4, 1 - 0.9 * n**-0.4) for n in (60_000, 1000, 2000, 5000, 10_000, 20_000, 50_000)]
 
 
 def reliable() -> Figure:
@@ -142,6 +142,8 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "roc": lambda: roc(roc_curves()),
     "robustness": lambda: robustness(MOVED + TURNED),
     "sizes": lambda: training_size(SIZES),
+    "sizes one": lambda: training_size(SIZES[:1]),
+    "sizes flat": lambda: training_size([(n, 480, 1.0, 0.992, 1.0) for n in (50, 60, 100, 200)]),
     "gallery": lambda: compared(0.1, 0.05),
     "gallery long name": lambda: compared(0.1, 0.05, "a committee of support vector machines with mirrored and moved images"),
     "gallery one side": lambda: compared(0.1, 0),
@@ -408,13 +410,13 @@ def test_error_rates_by_training_size() -> None:
     (axes,) = training_size(SIZES).axes
     rows = sorted(SIZES)
     np.testing.assert_allclose(
-        np.asarray(axes.lines[0].get_xydata()), np.array([(n, 100 * (1 - accuracy)) for n, accuracy, _, _ in rows])
+        np.asarray(axes.lines[0].get_xydata()), np.array([(n, 100 * (1 - accuracy)) for n, _, accuracy, _, _ in rows])
     )
     (path,) = axes.collections[0].get_paths()
-    for n, _, low, high in rows:
+    for n, _, _, low, high in rows:
         for end in (low, high):
             assert np.isclose(path.vertices, [n, 100 * (1 - end)]).all(axis=1).any()
-    assert axes.get_xscale() == "log" and "more data" in axes.get_title()
+    assert axes.get_xscale() == "log" and "more data" in axes.get_title() and "10,000 held-out" in axes.get_title()
 
 
 def test_gallery_has_what_was_fixed_and_what_was_broken() -> None:

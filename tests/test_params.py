@@ -240,6 +240,16 @@ DIGITS = "'digit', 0, 1, 2, 3, 4, 5, 6, 7, 8 or 9"
         ("models.mlp.hidden_layers", "100", ["models.mlp.hidden_layers is 100:", "list"]),
         ("models.mlp.hidden_layers", "[]", ["models.mlp.hidden_layers is []:", "1 item"]),
         ("models.mlp.hidden_layers", "[10, 0]", ["models.mlp.hidden_layers[1] is 0:", "1"]),
+        ("train.train_sizes", "0.5", ["train.train_sizes is 0.5:", "list"]),
+        ("train.train_sizes", "null", ["train.train_sizes is None:", "list"]),
+        ("train.train_sizes", "[0]", ["train.train_sizes[0] is 0:", "greater than 0"]),
+        ("train.train_sizes", "[0.1, -0.1]", ["train.train_sizes[1] is -0.1:", "greater than 0"]),
+        ("train.train_sizes", "[0.1, 100]", ["train.train_sizes[1] is 100:", "less than or equal to 1"]),
+        ("train.train_sizes", "[.nan]", ["train.train_sizes[0] is nan:"]),
+        ("train.train_sizes", "[true]", ["train.train_sizes[0] is True:", "number"]),
+        ("train.train_sizes", "['10%']", ["train.train_sizes[0] is '10%':", "number"]),
+        ("train.train_sizes", "[0.5, 0.1]", ["train.train_sizes is [0.5, 0.1]: ", "shares that ascend"]),
+        ("train.train_sizes", "[0.1, 0.1]", ["train.train_sizes is [0.1, 0.1]: ", "each larger than the one before"]),
         # members
         ("models.voting.members", "{}", ["models.voting.members: members are none, ", "two or more of softmax, knn, forest"]),
         ("models.voting.members", "{forest: null, knn: null}", ["models.voting.members: members are none, ", "two or more"]),
@@ -298,6 +308,17 @@ def test_intelex_computes_knn_and_svm(model: str) -> None:
         assert complaint(text) == f"train: engine is intelex, but model is {model}: allowed with knn and svm."
 
 
+@pytest.mark.parametrize("scheme", ["holdout", "cross_validation", "none"])
+def test_train_sizes_are_scored_in_validation(scheme: str) -> None:
+    text = edited({"train.train_sizes": "[0.1, 1.0]", "train.validate": scheme})
+    if scheme != "none":
+        assert parse_params(text).train.train_sizes == [0.1, 1.0]
+    else:
+        allowed = "allowed is [], or validate holdout or cross_validation"
+        assert complaint(text) == f"train: train_sizes is [0.1, 1.0], but validate is none: {allowed}."
+    parse_params(edited({"train.train_sizes": "[]", "train.validate": scheme}))
+
+
 def test_several_mistakes_are_a_line_each() -> None:
     text = edited({"target": "11", "split.folds": None, "split.fold": "6", "augment.rotations": "[0, .nan]", "train.model": "kn"})
     assert [line.split(" ")[0] for line in complaints(text)] == [
@@ -327,6 +348,8 @@ def test_several_mistakes_are_a_line_each() -> None:
         ("models.sgd.epochs", "20", 20),
         ("models.mlp.hidden_layers", "[7]", [7]),
         ("models.few_labels.share", "1", 1.0),
+        ("train.train_sizes", "[]", []),
+        ("train.train_sizes", "[1e-1, .5, 1]", [0.1, 0.5, 1.0]),
     ],
 )
 def test_what_is_allowed_is_read(path: str, piece: str, value: object) -> None:

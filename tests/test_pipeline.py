@@ -39,6 +39,7 @@ DEPENDS_ON = {
     "train.components": (8, {"train", "track"}),
     "train.copies": ("none", {"train", "track"}),
     "train.validate": ("none", {"train", "track"}),
+    "train.train_sizes": ([0.5], {"train", "track"}),
     "train.seed": (1, {"train", "track"}),
     "train.model": ("forest", {"train", "track"}),
     "models.knn.n_neighbors": (3, {"train", "track"}),
