@@ -63,7 +63,7 @@ FAMILIES: dict[str, Any] = {
     "sgd": lambda seed, epochs, **settings: SGDClassifier(random_state=seed, **settings),
     "softmax": lambda seed, **settings: _network(seed, [], momentum=0, nesterovs_momentum=False, **settings),
     "knn": lambda seed, **settings: PixelNeighborsClassifier(algorithm="brute", **settings),
-    "svm": lambda seed, **settings: MatrixSVC(cache_size=1000, **settings),
+    "svm": lambda seed, **settings: MatrixSVC(cache_size=1000, decision_function_shape="margin", **settings),
     "forest": lambda seed, **settings: RandomForestClassifier(random_state=seed, **settings),
     "extra_trees": lambda seed, **settings: ExtraTreesClassifier(random_state=seed, **settings),
     "boosting": lambda seed, **settings: HistGradientBoostingClassifier(random_state=seed, early_stopping=False, **settings),

@@ -26,7 +26,8 @@ class IntelexSVC(MatrixSVC):
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
         """As SVC's. Raises BadInput when the package is not installed."""
-        fitted = _sklearnex("svm").SVC(**self.get_params()).fit(np.asarray(X, np.float64), y, sample_weight)
+        settings = self.get_params() | {"decision_function_shape": "ovr"}  # which fitting does not ask for
+        fitted = _sklearnex("svm").SVC(**settings).fit(np.asarray(X, np.float64), y, sample_weight)
         for name, dtype in LEARNED.items():
             value = getattr(fitted, name)
             setattr(self, name, value if dtype is None else np.ascontiguousarray(value, dtype))

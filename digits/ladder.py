@@ -97,8 +97,9 @@ def _is_current(settings: Mapping[str, Any], revision: str) -> bool:
     params = parse_yaml(_git("show", f"{revision}:params.yaml"), "params.yaml")
     if with_settings(params, settings) != params:
         return False
-    stages = parse_yaml(_git("show", f"{revision}:dvc.lock"), "dvc.lock")["stages"].values()
-    code = {dep["path"]: dep["md5"] for stage in stages for dep in stage["deps"] if dep["path"].endswith(".py")}
+    stages = parse_yaml(_git("show", f"{revision}:dvc.lock"), "dvc.lock")["stages"]
+    results = [stage for name, stage in stages.items() if name != "track"]  # which only reports
+    code = {dep["path"]: dep["md5"] for stage in results for dep in stage["deps"] if dep["path"].endswith(".py")}
     files = {path: ROOT / path for path in code}
     return all(files[path].exists() and _md5(files[path]) == md5 for path, md5 in code.items())
 

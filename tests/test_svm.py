@@ -1,5 +1,6 @@
 """MatrixSVC against scikit-learn's own SVC."""
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,42 @@ def test_predictions_are_the_stock_class_s_that_breaks_ties(settings: dict[str, 
     ours = MatrixSVC(**settings).fit(X[rows], LABELS[rows])
     stock = SVC(**settings, break_ties=classes > 2).fit(X[rows], LABELS[rows])
     np.testing.assert_array_equal(ours.predict(X[600:]), stock.predict(X[600:]))
+
+
+@every_kernel
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_margins_are_leads_over_the_closest_other_class(settings: dict[str, Any], classes: int) -> None:
+    rows = rows_of(classes)
+    ours = MatrixSVC(decision_function_shape="margin", **settings).fit(X[rows], LABELS[rows])
+    stock = SVC(decision_function_shape="ovo", **settings).fit(X[rows], LABELS[rows])
+    pairs, said = stock.decision_function(X[600:1300]), ours.decision_function(X[600:1300])
+    if classes == 2:
+        np.testing.assert_allclose(said, pairs, rtol=0, atol=1e-9)
+        return
+    for row, margins in zip(pairs, said, strict=True):
+        lead = dict(zip(combinations(range(classes), 2), row, strict=True))
+        lead |= {(b, a): -score for (a, b), score in lead.items()}
+        expected = [min(lead[a, b] for b in range(classes) if b != a) for a in range(classes)]
+        np.testing.assert_allclose(margins, expected, rtol=0, atol=1e-9)
+
+
+@every_kernel
+def test_by_margins_the_class_that_beats_all_others_is_predicted_as_by_votes(settings: dict[str, Any]) -> None:
+    ours = MatrixSVC(decision_function_shape="margin", **settings).fit(X[:600], LABELS[:600])
+    beats_all = ours.decision_function(X[600:]).max(axis=1) > 1e-9
+    assert 0.95 < beats_all.mean() <= 1
+    np.testing.assert_array_equal(
+        ours.predict(X[600:])[beats_all], SVC(**settings).fit(X[:600], LABELS[:600]).predict(X[600:])[beats_all]
+    )
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array], ids=["dense", "sparse"])
+def test_margins_of_kernels_that_are_functions_and_of_sparse_images(kind: Any) -> None:
+    settings: dict[str, Any] = {"kernel": "linear"} if kind is csr_array else {"kernel": linear}
+    ours = MatrixSVC(decision_function_shape="margin", **settings).fit(kind(X[:300]), LABELS[:300])
+    usual = MatrixSVC(decision_function_shape="margin", kernel="linear").fit(X[:300], LABELS[:300])
+    np.testing.assert_allclose(ours.decision_function(kind(X[300:500])), usual.decision_function(X[300:500]), rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(ours.predict(kind(X[300:500])), usual.predict(X[300:500]))
 
 
 def test_one_against_one_predicts_by_votes_as_the_stock_class_does() -> None:
