@@ -4,10 +4,11 @@ PORT ?= 5000
 RUNGS ?= all
 JOBS ?= 1
 AGAINST ?= main
+MODEL ?= workspace
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro report ladder test lint ui bench lock
+.PHONY: help repro report queue ladder test lint ui serve bench lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -18,6 +19,9 @@ repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> ev
 
 report: .venv/ready ## report.html, one page that needs no network, and report.md: the workspace against AGAINST=main
 	python -m digits report $(AGAINST)
+
+queue: .venv/ready ## run the experiments that `dvc exp run --queue` has queued, JOBS=2 at a time, which share the cores
+	python -m digits.workers $(JOBS)
 
 ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (RUNGS=quick or names, JOBS=2)
 	python -m digits.ladder $(RUNGS) $(JOBS)
@@ -30,6 +34,9 @@ lint: .venv/ready ## ruff and mypy
 
 ui: .venv/ready ## the MLflow UI over this repository's runs, on 127.0.0.1 (PORT=5000)
 	python -m digits.ui $(PORT)
+
+serve: .venv/ready ## MLflow's scoring server on 127.0.0.1 for MODEL=workspace, champion or a run (PORT=5001)
+	python -m digits.serving $(MODEL) $(or $(filter-out 5000,$(PORT)),5001)
 
 bench: .venv/ready ## this pipeline against the notebook it grew out of, side by side and full batch against mini-batch (15 minutes, a quiet machine)
 	python -m bench.verdicts

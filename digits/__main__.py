@@ -10,6 +10,7 @@ from digits.errors import BadInput
 
 if TYPE_CHECKING:
     from digits.revisions import Revision
+    from digits.tracking import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_CACHED = 3  # exit code
@@ -55,6 +56,15 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help=what, description=what)
     report.add_argument("against", nargs="?", default="main", help="the revision to compare the workspace with (default main)")
     report.set_defaults(command=_report)
+    what = "make an experiment's model the champion in MLflow's registry, if on validation it is better for real than today's"
+    promote = commands.add_parser("promote", help=what, description=what)
+    promote.add_argument("experiment", help="a DVC experiment, branch, tag, commit, or workspace")
+    promote.add_argument("--force", action="store_true", help="even if it is not better; a tag says so")
+    promote.set_defaults(command=_promote)
+    what = "bring a run's code, params and results back into the workspace"
+    restore = commands.add_parser("restore", help=what, description=what)
+    restore.add_argument("run", help="a run's id or name in MLflow")
+    restore.set_defaults(command=_restore)
     return parser
 
 
@@ -125,6 +135,28 @@ def _report(given: argparse.Namespace) -> None:
         comparison = f"Not compared with `{given.against}`: {error}\n"
     write(ROOT, comparison)
     print("report.html and report.md are written.")
+
+
+def _promote(given: argparse.Namespace) -> None:
+    from digits.registry import promote
+
+    print(promote(ROOT, _store(), given.experiment, given.force))
+
+
+def _restore(given: argparse.Namespace) -> None:
+    from digits.restore import restore
+
+    print(restore(ROOT, _store(), given.run))
+
+
+def _store() -> "Store":
+    from digits.store import store_folder
+    from digits.tracking import Store
+
+    store = Store(store_folder(ROOT))
+    if store.is_second_choice:
+        raise BadInput("the MLflow server that MLFLOW_TRACKING_URI names does not answer, and what is asked for is there.")
+    return store
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from digits.compare import UNDECIDED
 from digits.errors import BadInput
 from digits.intervals import mcnemar, paired_difference
 from digits.predictions import Predictions
@@ -62,16 +63,36 @@ def _predictions(root: Path, name: str) -> Revision | None:
 
 
 def _against(first: Revision, other: Revision, metrics: dict[str, Any], confidence: float) -> Rank:
-    both = np.intersect1d(first.predictions.rows, other.predictions.rows)
-    a, b = (_at(revision.predictions, both) for revision in (first, other))
-    same_question = a.labels.dtype == b.labels.dtype and np.array_equal(a.labels, b.labels)
-    if len(both) == 0 or not same_question or first.params["fetch"] != other.params["fetch"]:
+    stand = standing(first.predictions, other.predictions, confidence)
+    if stand is None or first.params["fetch"] != other.params["fetch"]:
         return Rank(other.name, metrics, "validated on other images")
+    return Rank(other.name, metrics, stand.verdict, stand.p_value, stand.low, stand.high)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one model stands to another on the n images that both were validated on: its accuracy less the other's is low to high."""
+
+    verdict: str
+    n: int
+    only_first: int
+    only_other: int
+    p_value: float
+    low: float
+    high: float
+
+
+def standing(first: Predictions, other: Predictions, confidence: float) -> Standing | None:
+    """How `other` stands to `first`, by McNemar's exact test; None when they share no images or answer different questions."""
+    both = np.intersect1d(first.rows, other.rows)
+    a, b = (_at(said, both) for said in (first, other))
+    if len(both) == 0 or a.labels.dtype != b.labels.dtype or not np.array_equal(a.labels, b.labels):
+        return None
     only_a, only_b = int((a.right & ~b.right).sum()), int((b.right & ~a.right).sum())
     p = mcnemar(only_a, only_b)
     low, high = paired_difference(only_a, only_b, len(both), confidence)
-    verdict = "cannot tell apart" if p > 1 - confidence else "worse" if only_a > only_b else "better"
-    return Rank(other.name, metrics, verdict, p, low, high)
+    verdict = UNDECIDED if p > 1 - confidence else "worse" if only_a > only_b else "better"
+    return Standing(verdict, len(both), only_a, only_b, p, low, high)
 
 
 def _at(said: Predictions, rows: np.ndarray) -> Predictions:
@@ -103,6 +124,6 @@ def as_text(ranks: list[Rank], confidence: float) -> str:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     if len(ranks) == 1:
         return "\n".join([*lines, "", "Only one has been validated: nothing to compare it with."]) + "\n"
-    alike = [rank.name for rank in ranks if rank.verdict == "cannot tell apart"]
+    alike = [rank.name for rank in ranks if rank.verdict == UNDECIDED]
     end = f"Cannot be told from the first: {', '.join(alike)}." if alike else "No other can be said to be as good as the first."
     return "\n".join([*lines, "", f"{end} Ranked by validation alone; nothing of the test set was read."]) + "\n"

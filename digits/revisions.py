@@ -69,6 +69,16 @@ def read_metrics(root: Path, name: str, part: Literal["test", "validation"]) -> 
         return _metrics(repo, name, part)
 
 
+def read_hash(root: Path, name: str, path: str) -> str:
+    """DVC's hash of one of a revision's outs. Raises BadInput when its dvc.lock has none."""
+    with _opened(root, name) as repo:
+        lock = parse_yaml(_text(repo, "dvc.lock", name), f"{name}:dvc.lock")
+    outs = [out for stage in lock.get("stages", {}).values() for out in stage.get("outs", []) if out["path"] == path]
+    if not outs:
+        raise BadInput(f"{name}:dvc.lock knows nothing of {path}: `dvc repro` there makes it.")
+    return str(outs[0]["md5"])
+
+
 def experiments(root: Path) -> list[str]:
     """The names of this repository's DVC experiments, newest first."""
     command = ["git", "for-each-ref", "--sort=-committerdate", "--format=%(refname:lstrip=4)", "refs/exps/[0-9a-f][0-9a-f]/*/*"]

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from digits.store import server
+from digits.store import server, store_folder
 from digits.tracking import Store
 
 
@@ -15,7 +15,7 @@ def main(port: str = "5000") -> None:
     """Serve the store on 127.0.0.1 until interrupted."""
     if uri := server():
         sys.exit(f"MLFLOW_TRACKING_URI says that the runs are on {uri}: open that in a browser.")
-    store = Store(Path(__file__).resolve().parent.parent / ".mlflow")
+    store = Store(store_folder(Path(__file__).resolve().parent.parent))
     print(f"MLflow over {store.folder}: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     command = ["mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1", "--backend-store-uri", store.uri]

@@ -27,13 +27,15 @@ def track(params: Params, outs: Outs) -> None:
 
     name = params.fetch.dataset
     curves = [Path("models/learning_curve.csv"), Path("models/train_sizes.csv")]
+    metrics = [Path("metrics/validation.json"), Path("metrics/test.json")]
     result = Result(
         key, params.that_matter(),
-        metrics={name: read_json(Path(f"metrics/{name}.json")) for name in ("validation", "test")},
+        metrics={file.stem: read_json(file) for file in metrics},
         curves={curve.stem: read_csv(curve) for curve in curves},
         files={
             "plots": [*Path("plots").glob("*.csv"), *curves],
             "pictures": [*Path("plots/pictures").iterdir()],
+            "metrics": metrics,
             "validation": [*Path("models/validation").glob("*.npy")],
             "project": [Path("params.yaml"), Path("dvc.lock")],
         },

@@ -124,3 +124,14 @@ def wait_for_health(process: subprocess.Popen, port: int) -> None:
         except OSError:
             time.sleep(0.1)
     raise AssertionError("no server")
+
+
+@contextmanager
+def mlflow_server(folder: Path, port: int) -> Iterator[str]:
+    """MLflow's own server, and its address."""
+    folder.mkdir(exist_ok=True)
+    arguments = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1"]
+    arguments += ["--backend-store-uri", f"sqlite:///{folder / 'runs.db'}", "--artifacts-destination", folder / "artifacts"]
+    with python(*arguments, cwd=folder, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false") as process:
+        wait_for_health(process, port)
+        yield f"http://127.0.0.1:{port}"

@@ -5,13 +5,12 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.runs import free_port, python, wait_for_health
+from tests.runs import free_port, mlflow_server
 from tests.scratch import Project, assert_complete, ran
 
 # MLflow's own, when it first imports its models.
@@ -36,17 +35,6 @@ def project(_learned: Project, tmp_path: Path) -> Project:
     (project.store / "mlflow.db").unlink()
     shutil.rmtree(project.store / "artifacts")
     return project
-
-
-@contextmanager
-def mlflow_server(folder: Path, port: int) -> Iterator[str]:
-    """MLflow's own server, and its address."""
-    folder.mkdir(exist_ok=True)
-    arguments = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1"]
-    arguments += ["--backend-store-uri", f"sqlite:///{folder / 'runs.db'}", "--artifacts-destination", folder / "artifacts"]
-    with python(*arguments, cwd=folder, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false") as process:
-        wait_for_health(process, port)
-        yield f"http://127.0.0.1:{port}"
 
 
 def repro(project: Project) -> Project:

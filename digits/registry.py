@@ -1,0 +1,146 @@
+"""The champion: of all models that were tried, the one in MLflow's registry that `predict --champion` and `make serve` use."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
+
+from digits.best import Standing, standing
+from digits.errors import BadInput
+from digits.predictions import Predictions, load
+from digits.revisions import read_hash, read_revision
+from digits.store import COMPLETE
+from digits.tracking import Store
+
+MODEL, ALIAS = "digits", "champion"
+CONFIDENCE = 0.95  # of "better"
+
+
+@dataclass(frozen=True)
+class Files:
+    """A logged model on this machine: the file that `persistence.load_model` reads, what it said in validation, its `target`."""
+
+    model: Path
+    validation: Path | None
+    target: int | str
+
+
+def champion(store: Store) -> ModelVersion | None:
+    """Today's champion, if there is one."""
+    try:
+        return store.client.get_model_version_by_alias(MODEL, ALIAS)
+    except mlflow.MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # no such model, no such alias
+            return None
+        raise
+
+
+def promote(root: Path, store: Store, name: str, force: bool = False) -> str:
+    """Make a revision's model the champion if on validation it is better for real than today's; a sentence on what was done.
+
+    Both are compared on the images that both were validated on, by McNemar's exact test. The test set is not looked at.
+
+    Parameters: `name` a branch, tag, commit, DVC experiment or `workspace`; `force` to promote it all the same, which its tag says.
+    Raises BadInput when it is not better, was not validated, or has no run with a model in MLflow.
+    """
+    revision = read_revision(root, name, "validation")
+    run = _run_of(store, name, read_hash(root, name, "models"))
+    today = champion(store)
+    if today and today.run_id == run.info.run_id:
+        return f"{name} is the champion already (version {today.version})."
+    tags = {"experiment": name, "validation_accuracy": f"{revision.metrics['accuracy']:.4f}"}
+    said = f"{name} is the champion, the first one."
+    if today:
+        before = store.client.get_run(today.run_id or "")
+        how = _against(store, before, run, revision.predictions)
+        said = f"{name} against the champion {before.info.run_name}: {how}"
+        is_better = how.startswith("better")
+        if not is_better and not force:
+            raise BadInput(f"{said}; it is not promoted. `--force` would do so all the same.")
+        said = f"{name} is the champion. It was compared with {before.info.run_name}, the one before: {how}."
+        tags |= {"compared_with": today.version, "comparison": how} | ({} if is_better else {"forced": "true"})
+    version = _register(store, run, tags)
+    return f"{said} (version {version.version} of {MODEL} in MLflow's registry)"
+
+
+def champion_files(store: Store, folder: Path) -> Files:
+    """Bring the champion's files into a folder, unless they are on this machine. Raises BadInput when there is no champion."""
+    today = champion(store)
+    if not today:
+        raise BadInput("there is no champion yet: `python -m digits promote EXPERIMENT` makes one.")
+    return files_of(store, store.client.get_run(today.run_id or ""), folder)
+
+
+def files_of(store: Store, run: Run, folder: Path) -> Files:
+    """Bring the files of a run's model into a folder, unless they are on this machine. Raises BadInput when it has no model."""
+    logged = _logged_model(store, run)
+    model = Path(mlflow.artifacts.download_artifacts(artifact_uri=f"{logged}/model.skops", dst_path=str(folder)))
+    validation = _validation(store, run, folder)
+    target = run.data.params["target"]
+    return Files(model, validation, target if target == "digit" else int(target))
+
+
+def find_run(store: Store, name: str) -> Run:
+    """A run by its id or its name. Raises BadInput when there is none, or several."""
+    found = [run for run in store.runs("") if name in (run.info.run_id, run.info.run_name)]
+    if len(found) != 1:
+        ids = ", ".join(run.info.run_id for run in found)
+        raise BadInput(
+            f"{name} is {f'the name of {len(found)} runs: {ids}' if found else 'no run'}; allowed is a run's id or its name."
+        )
+    return found[0]
+
+
+def _run_of(store: Store, name: str, models_hash: str) -> Run:
+    found = store.runs(f"tags.`dvc.models` = '{models_hash}' and tags.{COMPLETE} = 'true'")
+    if not found:
+        raise BadInput(f"{name} has no run in MLflow: check it out, or `dvc exp apply {name}`, and `dvc repro` logs it.")
+    return found[0]
+
+
+def _against(store: Store, before: Run, run: Run, said: Predictions) -> str:
+    """In words how a run stands to another one on validation."""
+    folder = Path(
+        mlflow.artifacts.download_artifacts(run_id=before.info.run_id, artifact_path="validation", tracking_uri=store.uri)
+    )
+    stand = standing(load(lambda file: (folder / file).open("rb")), said, CONFIDENCE)
+    digests = [{each.dataset.digest for each in one.inputs.dataset_inputs} if one.inputs else set() for one in (before, run)]
+    if stand is None or digests[0] != digests[1]:
+        raise BadInput(
+            f"{run.info.run_name} and the champion {before.info.run_name} were validated on different images or targets."
+        )
+    return in_words(stand)
+
+
+def in_words(stand: Standing) -> str:
+    """How one stands to another."""
+    return (
+        f"{stand.verdict} on {stand.n:,} validation images, {stand.only_other} of which it alone read right and the other alone "
+        f"{stand.only_first} (McNemar's exact p = {stand.p_value:.2g})"
+    )
+
+
+def _logged_model(store: Store, run: Run) -> str:
+    models = store.client.search_logged_models([run.info.experiment_id])
+    found = [model for model in models if model.source_run_id == run.info.run_id]
+    if not found:
+        raise BadInput(f"the run {run.info.run_name} has no model.")
+    return str(found[0].artifact_location)
+
+
+def _validation(store: Store, run: Run, folder: Path) -> Path | None:
+    if not store.client.list_artifacts(run.info.run_id, "validation"):
+        return None
+    return Path(store.client.download_artifacts(run.info.run_id, "validation", str(folder)))
+
+
+def _register(store: Store, run: Run, tags: dict[str, str]) -> ModelVersion:
+    models = store.client.search_logged_models([run.info.experiment_id])
+    (logged,) = (model for model in models if model.source_run_id == run.info.run_id)
+    if not store.client.search_registered_models(f"name = '{MODEL}'"):
+        store.client.create_registered_model(MODEL, description="Reads handwritten digits; `python -m digits promote` chooses.")
+    version = store.client.create_model_version(MODEL, logged.artifact_location, run.info.run_id, tags, model_id=logged.model_id)
+    store.client.set_registered_model_alias(MODEL, ALIAS, version.version)
+    return version

@@ -1,0 +1,76 @@
+"""`python -m digits restore RUN`: bring the code, params and results of a run in MLflow back into the workspace."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mlflow.entities import Run
+
+from digits.errors import BadInput
+from digits.files import remove, replace
+from digits.registry import find_run
+from digits.tracking import Store
+from digits.yaml12 import parse_yaml
+
+
+def restore(root: Path, store: Store, name: str) -> str:
+    """Check out the run's commit, apply what was not committed, and let DVC bring the data and the model; a sentence on it.
+
+    The branch stays as it is: HEAD is detached. Raises BadInput, having changed nothing, when tracked files have changes that are
+    not committed, when there is no such run, or when git does not have its commit.
+    """
+    run = find_run(store, name)
+    commit = run.data.tags.get("mlflow.source.git.commit", "")
+    if changed := _git(root, "status", "--porcelain", "--untracked-files=no").split("\n")[0]:
+        raise BadInput(f"there are changes that are not committed ({changed.strip()}, ...): commit or `git stash` them first.")
+    with TemporaryDirectory() as temporary:
+        files = Path(store.client.download_artifacts(run.info.run_id, "", temporary))
+        if not (files / "project" / "dvc.lock").exists() or not commit:
+            raise BadInput(f"the run {run.info.run_name} is not complete: it lacks {'dvc.lock' if commit else 'its commit'}.")
+        if commit != _git(root, "rev-parse", "HEAD").strip():
+            _git(root, "switch", "--quiet", "--detach", commit)
+        _bring(root, files)
+    _run(root, sys.executable, "-m", "dvc", "checkout", "--force", "--quiet")
+    return f"The workspace is that of the run {run.info.run_name}, commit {commit[:7]}{_beyond(run)}."
+
+
+def _bring(root: Path, files: Path) -> None:
+    """What was not committed, and what git keeps of the results."""
+    if (patch := files / "project" / "uncommitted.diff").exists():
+        _git(root, "apply", "--whitespace=nowarn", str(patch))
+    for source, target in _kept_by_git(files):
+        new = root / f"{target}.new"
+        remove(new)
+        new.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(files / source, new)
+        replace(new, root / target)
+
+
+def _kept_by_git(files: Path) -> Iterator[tuple[str, str]]:
+    """Artifacts and their places in the workspace: those that dvc.lock names, and itself."""
+    yield "project/params.yaml", "params.yaml"
+    yield "project/dvc.lock", "dvc.lock"
+    stages = parse_yaml((files / "project" / "dvc.lock").read_text(encoding="utf-8"), "dvc.lock")["stages"].values()
+    for path in (out["path"] for stage in stages for out in stage["outs"]):
+        artifact = path.removeprefix("plots/") if path == "plots/pictures" else path
+        if path.split("/")[0] in ("metrics", "plots") and (files / artifact).exists():
+            yield artifact, path
+
+
+def _beyond(run: Run) -> str:
+    return ", with what was not committed then" if run.data.tags.get("dirty") == "true" else ""
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return _run(root, "git", *arguments)
+
+
+def _run(root: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise BadInput(f"`{' '.join(command).removeprefix(f'{sys.executable} -m ')}` failed: {reason}")
+    return done.stdout
