@@ -7,11 +7,11 @@ AGAINST ?= main
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro report ladder test lint ui bench lock
+.PHONY: help repro report ladder test test-ui lint ui bench lock
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
 
 repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> evaluate -> track
 	dvc repro
@@ -24,6 +24,9 @@ ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (
 
 test: .venv/ready ## the test suite, in about 13 minutes
 	python -m pytest
+
+test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
+	python -m pytest -m browser
 
 lint: .venv/ready ## ruff and mypy
 	ruff check . && ruff format --check . && mypy
