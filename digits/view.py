@@ -11,16 +11,16 @@ import mlflow
 
 TITLE = "digits"  # the view's name in the menu Views, and its key
 TAG = f"mlflow.sharedViewState.{TITLE}"
-# In pixels: wide enough for the name at its head.
+# In pixels: wide enough for the names at their heads, and together for a window 1700 wide.
 WIDTHS = {
-    "params.`train.model`": 110,
-    "params.`train.features`": 140,
-    "metrics.`test/accuracy`": 120,
-    "metrics.`test/accuracy_low`": 150,
-    "metrics.`test/accuracy_high`": 150,
-    "metrics.`validation/accuracy`": 160,
-    "metrics.`test/errors`": 100,
-    "metrics.`cost/train_seconds`": 160,
+    "params.`train.model`": 100,
+    "params.`train.features`": 120,
+    "metrics.`test/accuracy`": 110,
+    "metrics.`test/accuracy_low`": 135,
+    "metrics.`test/accuracy_high`": 140,
+    "metrics.`validation/accuracy`": 145,
+    "metrics.`test/errors`": 95,
+    "metrics.`cost/train_seconds`": 150,
 }
 
 
