@@ -8,11 +8,11 @@ MODEL ?= workspace
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro report queue ladder test lint ui serve bench lock
+.PHONY: help repro report queue ladder test test-ui lint ui serve bench lock
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
 
 repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> evaluate -> track
 	dvc repro
@@ -29,6 +29,9 @@ ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (
 test: .venv/ready ## the test suite, in about 13 minutes
 	python -m pytest
 
+test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
+	python -m pytest -m browser
+
 lint: .venv/ready ## ruff and mypy
 	ruff check . && ruff format --check . && mypy
 
@@ -36,7 +39,8 @@ ui: .venv/ready ## the MLflow UI over this repository's runs, on 127.0.0.1 (PORT
 	python -m digits.ui $(PORT)
 
 serve: .venv/ready ## MLflow's scoring server on 127.0.0.1 for MODEL=workspace, champion or a run (PORT=5001)
-	python -m digits.serving $(MODEL) $(or $(filter-out 5000,$(PORT)),5001)
+	python -m digits.serving $(MODEL) $(PORT)
+serve: PORT = 5001
 
 bench: .venv/ready ## this pipeline against the notebook it grew out of, side by side and full batch against mini-batch (15 minutes, a quiet machine)
 	python -m bench.verdicts

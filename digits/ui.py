@@ -9,6 +9,7 @@ from pathlib import Path
 
 from digits.store import server, store_folder
 from digits.tracking import Store
+from digits.view import save_view, url
 
 
 def main(port: str = "5000") -> None:
@@ -16,7 +17,8 @@ def main(port: str = "5000") -> None:
     if uri := server():
         sys.exit(f"MLFLOW_TRACKING_URI says that the runs are on {uri}: open that in a browser.")
     store = Store(store_folder(Path(__file__).resolve().parent.parent))
-    print(f"MLflow over {store.folder}: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+    save_view(store.client, store.experiment_id)
+    print(f"MLflow over {store.folder}: {url(f'http://127.0.0.1:{port}', store.experiment_id)} (Ctrl-C ends it)", flush=True)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     command = ["mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1", "--backend-store-uri", store.uri]
     os.execv(sys.executable, [sys.executable, "-m", *command])  # noqa: S606 (this process becomes the server)

@@ -64,7 +64,7 @@ class TestPromote:
         assert "nothing is no revision here" in digits(project, "promote", "nothing", fails=True)
         project.dvc("exp", "run", "-n", "blind", "-S", "train.validate=none")
         assert "blind was not validated" in digits(project, "promote", "blind", fails=True)
-        project.dvc("exp", "run", "-n", "first", "-S", "models.knn.n_neighbors=3")
+        project.dvc("exp", "run", "-n", "first", "-S", "train.validate=holdout")
         digits(project, "promote", "first")
         project.dvc("exp", "run", "-n", "five", "-S", "target=5")
         said = digits(project, "promote", "five", fails=True)
