@@ -268,30 +268,37 @@ def _deviation(levels: NDArray[np.floating]) -> float:
 
 
 def _paper(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The colour of the paper, (3,); or where light and shadow fall on it, at each pixel (height, width, 3)."""
+    """The colour of the paper, (3,); or where light and shadow fall on it, at each pixel (height, width, 3).
+
+    At the edges of a picture there is more paper than ink.
+    """
     height, width = picture.shape[:2]
-    ring = _ring(picture, 1 + min(height, width) // 50).astype(np.float32)
-    colour = np.median(ring, axis=0)
+    colour = np.median(_ring(picture, 1 + min(height, width) // 50), axis=0).astype(np.float32)
     step = 1 + max(height, width) // 60
     some = picture[step // 2 :: step, step // 2 :: step].astype(np.float32)
-    values = some.reshape(-1, 3)
-    constant = np.abs(values - colour).max(axis=1)
-    # Even paper stays even: a surface must explain most of what differs, and pass through most of the picture.
-    if min(height, width) < _SMALL or np.percentile(constant, 60) < 6:
+    if min(height, width) < _SMALL or min(some.shape[:2]) < 8 or (uneven := _usual(_ring(some - colour, 2))) < 6:
         return colour
     y, x = np.mgrid[: some.shape[0], : some.shape[1]]
-    terms = _quadratic(y.ravel() / max(some.shape[0] - 1, 1), x.ravel() / max(some.shape[1] - 1, 1))
-    found = _least_absolute(terms, values)
-    surface = np.abs(values - terms @ found).max(axis=1)
-    if np.percentile(surface, 60) > 0.5 * np.percentile(constant, 60):
+    unit_y, unit_x = some.shape[0] - 1, some.shape[1] - 1
+    terms = _quadratic(y / unit_y, x / unit_x)
+    edges = _least_absolute(_ring(terms, 3), _ring(some, 3))
+    away = np.abs(some - terms @ edges).max(axis=2)
+    light = away <= 0.35 * np.percentile(away, 98)
+    found = _least_absolute(terms[light], some[light])
+    # Even paper stays even: a surface must explain most of what differs.
+    if _usual(_ring(some - terms @ found, 2)) > 0.5 * uneven:
         return colour
     y, x = np.mgrid[:height, :width] - step // 2
-    shade = _quadratic(y.ravel() / (step * max(some.shape[0] - 1, 1)), x.ravel() / (step * max(some.shape[1] - 1, 1)))
-    return (shade @ found).reshape(height, width, 3)
+    return _quadratic(y / (step * unit_y), x / (step * unit_x)) @ found
+
+
+def _usual(differences: NDArray[np.float32]) -> float:
+    """How far colours (n, 3) are from 0, up to the farthest two fifths, which may be ink."""
+    return float(np.percentile(np.abs(differences).max(axis=1), 60))
 
 
 def _quadratic(y: NDArray, x: NDArray) -> NDArray[np.float32]:
-    return np.stack([np.ones_like(x), y, x, y * y, x * y, x * x], axis=1).astype(np.float32)
+    return np.stack([np.ones_like(x), y, x, y * y, x * y, x * x], axis=-1).astype(np.float32)
 
 
 def _least_absolute(terms: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
