@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOT_CACHED
     except BadInput as error:
         print(f"digits: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read what is printed has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code or 0
 
@@ -172,6 +176,7 @@ def _predict(given: argparse.Namespace) -> int:
                 shown.append(answer)
             if given.json or not answer.error:
                 tqdm.write(_json_line(answer) if given.json else _line(answer), sys.stdout)
+                sys.stdout.flush()
     if given.explain:
         _explain(shown, given.explain)
     return 1 if failed else 0

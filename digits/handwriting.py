@@ -200,20 +200,18 @@ def _within_margins(picture: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     rows, columns = (np.flatnonzero(like.mean(axis=axis) < _FRAME_SHARE) for axis in (1, 0))
     if len(rows) == 0 or len(columns) == 0:
         return None
-    soft = 1 + max(height, width) // 100  # where frame and paper blend
-    top, left = rows[0] + soft, columns[0] + soft
-    bottom, right = rows[-1] + 1 - soft, columns[-1] + 1 - soft
-    deep = min(rows[0], columns[0], height - 1 - rows[-1], width - 1 - columns[-1])
-    if deep < 1 or bottom - top < max(0.4 * height, 6) or right - left < max(0.4 * width, 6):
+    if min(rows[0], columns[0], height - 1 - rows[-1], width - 1 - columns[-1]) < 1:
         return None
-    inside = picture[top:bottom, left:right]
-    still = like[top:bottom, left:right]
-    if still[[0, 0, -1, -1], [0, -1, 0, -1]].any():
-        return None
-    within, still = _ring(inside, 1), _ring(still, 1)
-    # The margins around a thick 0 end at ink too, but not everywhere, and not at one colour.
-    even = (np.abs(within - np.median(within, axis=0)) <= tolerance).all(axis=1)
-    return inside if still.mean() < 0.15 and even.mean() > 0.7 else None
+    for soft in (1 + max(height, width) // 100, 0):  # where frame and paper blend; and if what follows is a thinner frame
+        part = slice(rows[0] + soft, rows[-1] + 1 - soft), slice(columns[0] + soft, columns[-1] + 1 - soft)
+        inside, still = picture[part], like[part]
+        if min(inside.shape[0] / height, inside.shape[1] / width) >= 0.4 and min(inside.shape[:2]) >= 6:
+            within, edge = _ring(inside, 1), _ring(still, 1)
+            # The margins around a thick 0 end at ink too, but not everywhere, not in the corners, and not at one colour.
+            even = (np.abs(within - np.median(within, axis=0)) <= tolerance).all(axis=1)
+            if not still[[0, 0, -1, -1], [0, -1, 0, -1]].any() and edge.mean() < 0.15 and even.mean() > 0.7:
+                return inside
+    return None
 
 
 def _ring(picture: NDArray, t: int) -> NDArray:
@@ -228,10 +226,10 @@ def _spread(picture: NDArray[np.uint8]) -> float:
     return float((high - low).max())
 
 
-def _noise(picture: NDArray[np.uint8]) -> float:
+def _noise(picture: NDArray) -> float:
     """The standard deviation of a picture's grain, from the differences of neighbours of which most lie on paper."""
-    difference = np.abs(np.diff(picture.astype(np.int16), axis=1))
-    return float(np.median(difference)) * 1.4826 / np.sqrt(2)
+    difference = np.abs(np.diff(picture.astype(np.float32), axis=1))
+    return float(np.median(difference)) * 1.4826 / np.sqrt(2) if difference.size else 0.0
 
 
 def find_ink(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -263,8 +261,13 @@ def find_ink(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _deviation(levels: NDArray[np.floating]) -> float:
-    """The standard deviation of the paper, 0 being its level, from what is on the other side of it than the ink."""
-    return -1.4826 * float(np.median(levels[levels <= 0])) if (levels <= 0).any() else 0.0
+    """The standard deviation of the paper, 0 being its level: what is on the other side of it than the ink, or its grain.
+
+    White paper has nothing on its other side.
+    """
+    beyond = levels[levels <= 0]
+    grain = _noise(levels) if min(levels.shape) >= _SMALL else 0.0
+    return max(-1.4826 * float(np.median(beyond)) if len(beyond) else 0.0, grain)
 
 
 def _paper(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -273,11 +276,11 @@ def _paper(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     At the edges of a picture there is more paper than ink.
     """
     height, width = picture.shape[:2]
-    colour = np.median(_ring(picture, 1 + min(height, width) // 50), axis=0).astype(np.float32)
+    colour = _commonest(_ring(picture, 1 + min(height, width) // 50), 12 + 3 * _noise(picture))
     step = 1 + max(height, width) // 60
     some = picture[step // 2 :: step, step // 2 :: step].astype(np.float32)
-    if min(height, width) < _SMALL or min(some.shape[:2]) < 8 or (uneven := _usual(_ring(some - colour, 2))) < 6:
-        return colour
+    if min(height, width) < _SMALL or min(some.shape[:2]) < 8 or _within(edge := _ring(some - colour, 2), 30) < 6:
+        return colour  # three pixels in ten are of one colour: the others are ink
     y, x = np.mgrid[: some.shape[0], : some.shape[1]]
     unit_y, unit_x = some.shape[0] - 1, some.shape[1] - 1
     terms = _quadratic(y / unit_y, x / unit_x)
@@ -286,15 +289,22 @@ def _paper(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     light = away <= 0.35 * np.percentile(away, 98)
     found = _least_absolute(terms[light], some[light])
     # Even paper stays even: a surface must explain most of what differs.
-    if _usual(_ring(some - terms @ found, 2)) > 0.5 * uneven:
+    if _within(_ring(some - terms @ found, 2), 60) > 0.5 * _within(edge, 60):
         return colour
     y, x = np.mgrid[:height, :width] - step // 2
     return _quadratic(y / (step * unit_y), x / (step * unit_x)) @ found
 
 
-def _usual(differences: NDArray[np.float32]) -> float:
-    """How far colours (n, 3) are from 0, up to the farthest two fifths, which may be ink."""
-    return float(np.percentile(np.abs(differences).max(axis=1), 60))
+def _commonest(colours: NDArray[np.uint8], tolerance: float) -> NDArray[np.float32]:
+    """The colour (3,) around which most of the colours (n, 3) are: the median may be half paper, half ink."""
+    some = colours[:: 1 + len(colours) // 200].astype(np.float32)
+    near = np.abs(some[:, None] - some).max(axis=2) <= tolerance
+    return np.median(some[near[near.sum(axis=1).argmax()]], axis=0)
+
+
+def _within(differences: NDArray[np.float32], percent: float) -> float:
+    """How far from 0 that share of colours (n, 3) is at most."""
+    return float(np.percentile(np.abs(differences).max(axis=1), percent))
 
 
 def _quadratic(y: NDArray, x: NDArray) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from math import isqrt
+from math import inf, isqrt
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +154,7 @@ def in_folder(folder: Path) -> list[Path]:
     return sorted((path for path in every if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")), key=natural)
 
 
-def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+def natural(path: Path) -> tuple[list[tuple[float, str]], str]:
     """A key that sorts paths as people count: 2.png before 10.png."""
     parts = re.findall(r"\d+|\D+", str(path).lower())
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], str(path)
+    return [(int(part), "") if part.isdecimal() else (inf, part) for part in parts], str(path)

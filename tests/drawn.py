@@ -126,7 +126,7 @@ def kinds(side: int) -> dict[str, Make]:
         "palette (GIF)": lambda image, rng: encoded(painted(eight(image), (30, 30, 120), (250, 240, 200)), "GIF"),
         "lossy WebP": lambda image, rng: encoded(painted(eight(image)), "WEBP", quality=30),
         "blue on yellow": lambda image, rng: encoded(painted(five(image), (30, 60, 170), (250, 235, 140))),
-        "red on green, equally bright": lambda image, rng: encoded(painted(five(image), (200, 60, 60), (30, 133, 60))),
+        "red on green, equally bright": lambda image, rng: encoded(painted(five(image), (200, 60, 60), (30, 147, 60))),
         "yellow on white": lambda image, rng: encoded(painted(five(image), (250, 225, 60))),
         "pale pencil": lambda image, rng: encoded(painted(five(image), (205, 205, 205), (240, 240, 240))),
         "anywhere on a page": lambda image, rng: encoded(255 * (1 - on_page(five(image), rng, 30 * side, 22 * side))),
