@@ -1,19 +1,26 @@
 """`python -m digits COMMAND`: what there is to do with results, outside the pipeline."""
 
 import argparse
+import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from digits.errors import BadInput
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from digits.predict import Answer, Reader
     from digits.revisions import Revision
     from digits.tracking import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_CACHED = 3  # exit code
+EXPLAINED = 30  # pictures at most
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,14 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from digits.revisions import NotCached  # a second of imports that `--help` does without
 
     try:
-        given.command(given)
+        code: int | None = given.command(given)
     except NotCached as error:
         print(f"digits: {error}", file=sys.stderr)
         return NOT_CACHED
     except BadInput as error:
         print(f"digits: {error}", file=sys.stderr)
         return 1
-    return 0
+    except BrokenPipeError:  # whoever read what is printed has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,6 +75,16 @@ def _parser() -> argparse.ArgumentParser:
     restore = commands.add_parser("restore", help=what, description=what)
     restore.add_argument("run", help="a run's id or name in MLflow")
     restore.set_defaults(command=_restore)
+    what = "the digit on a picture, with its probability"
+    predict = commands.add_parser("predict", help=what, description=what)
+    predict.add_argument(
+        "pictures", nargs="+", metavar="IMAGE",
+        help="a picture file, a folder of them or a pattern such as 'scans/*.png': one digit on each, in any colours, of any size",
+    )  # fmt: skip
+    predict.add_argument("--json", action="store_true", help="print JSON, a line for each picture")
+    predict.add_argument("--explain", type=Path, metavar="PATH", help="write a picture of what the model saw (PNG)")
+    predict.add_argument("--champion", action="store_true", help="by the champion in MLflow's registry, not the workspace's model")
+    predict.set_defaults(command=_predict)
     return parser
 
 
@@ -79,8 +99,7 @@ def _compare(given: argparse.Namespace) -> None:
     from digits.compare import as_text, compare, matrix, pairs, to_json
     from digits.revisions import WORKSPACE, read_revision
 
-    if given.gallery and (given.gallery.is_dir() or not given.gallery.absolute().parent.is_dir()):
-        raise BadInput(f"--gallery {given.gallery} cannot be written: allowed is a file in a folder that is there.")
+    _check_writable("--gallery", given.gallery)
     names = given.revisions or ["main"]
     names = [*names, WORKSPACE] if len(names) == 1 else names
     revisions = [read_revision(ROOT, name, "validation" if given.validation else "test") for name in names]
@@ -98,7 +117,6 @@ def _compare(given: argparse.Namespace) -> None:
 
 
 def _gallery(a: "Revision", b: "Revision", path: Path) -> None:
-    from digits.figures import save_png
     from digits.galleries import gallery
     from digits.revisions import read_array
 
@@ -106,12 +124,24 @@ def _gallery(a: "Revision", b: "Revision", path: Path) -> None:
     images = read_array(ROOT, b.name, "data/raw/images.npy")[said.rows]
     names = [str(digit) for digit in range(10)] if said.scores.ndim == 2 else ["no", "yes"]
     y, of_a, of_b = (each.astype(int) for each in (said.labels, said.predicted, b.predictions.predicted))
+    _write_png("--gallery", gallery(images, said.rows, y, of_a, of_b, a.name, b.name, names), path)
+
+
+def _check_writable(option: str, path: Path | None) -> None:
+    """Before any work, rather than after it."""
+    if path and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise BadInput(f"{option} {path} cannot be written: allowed is a file in a folder that is there.")
+
+
+def _write_png(option: str, figure: "Figure", path: Path) -> None:
+    from digits.figures import save_png
+
     new = path.with_name(path.name + ".new")
     try:
-        save_png(gallery(images, said.rows, y, of_a, of_b, a.name, b.name, names), new)
+        save_png(figure, new)
         new.replace(path)
     except OSError as error:
-        raise BadInput(f"--gallery {path} cannot be written: {error.strerror or error}.") from error
+        raise BadInput(f"{option} {path} cannot be written: {error.strerror or error}.") from error
     finally:
         new.unlink(missing_ok=True)
 
@@ -157,6 +187,77 @@ def _store() -> "Store":
     if store.is_second_choice:
         raise BadInput("the MLflow server that MLFLOW_TRACKING_URI names does not answer, and what is asked for is there.")
     return store
+
+
+def _predict(given: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from digits.predict import picture_files
+
+    _check_writable("--explain", given.explain)
+    reader = _champion() if given.champion else _workspace()
+    paths = list(picture_files(given.pictures))
+    failed = 0
+    shown: list[Answer] = []
+    with tqdm(reader.answers(paths), "reading", len(paths), unit="picture", disable=None, leave=False) as bar:
+        for answer in bar:
+            if answer.error:
+                failed += 1
+                tqdm.write(f"digits: {answer.error}", sys.stderr)
+            elif len(shown) < EXPLAINED:
+                shown.append(answer)
+            if given.json or not answer.error:
+                tqdm.write(_json_line(answer) if given.json else _line(answer), sys.stdout)
+                sys.stdout.flush()
+    if given.explain:
+        _explain(shown, given.explain)
+    return 1 if failed else 0
+
+
+def _workspace() -> "Reader":
+    from digits.params import parse_params
+    from digits.predict import load_reader
+
+    params = parse_params((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    return load_reader(ROOT / "models" / "model.skops", ROOT / "models" / "validation", params.target)
+
+
+def _champion() -> "Reader":
+    from digits.predict import load_reader
+    from digits.registry import champion_files
+
+    with TemporaryDirectory() as temporary:
+        files = champion_files(_store(), Path(temporary))
+        return load_reader(files.model, files.validation, files.target)
+
+
+def _line(answer: "Answer") -> str:
+    return f"{answer.path}  {answer.digit}  {_percent(answer.probability)}"
+
+
+def _json_line(answer: "Answer") -> str:
+    if answer.error:
+        return json.dumps({"path": str(answer.path), "error": answer.error})
+    return json.dumps({"path": str(answer.path), "digit": answer.digit, "probability": answer.probability})
+
+
+def _percent(probability: float | None) -> str:
+    """Nothing but 1 reads as 100 %."""
+    if probability is None:
+        return "-"
+    return ">99.9 %" if 0.9995 <= probability < 1 else f"{100 * probability:.1f} %"
+
+
+def _explain(answers: Sequence["Answer"], path: Path) -> None:
+    from digits.explanation import seen
+    from digits.handwriting import thumbnail
+
+    if not answers:
+        raise BadInput(f"--explain {path} was not written: no picture could be read.")
+    captions = [f"{answer.digit}   {_percent(answer.probability)}" for answer in answers]
+    names = [answer.path.name for answer in answers]
+    images = [answer.image for answer in answers if answer.image is not None]
+    _write_png("--explain", seen([thumbnail(answer.path) for answer in answers], images, names, captions), path)
 
 
 if __name__ == "__main__":
