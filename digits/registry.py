@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mlflow
-from mlflow.entities import Run
+from mlflow.entities import LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion
 
 from digits.best import Standing, standing
@@ -75,8 +76,8 @@ def champion_files(store: Store, folder: Path) -> Files:
 
 def files_of(store: Store, run: Run, folder: Path) -> Files:
     """Bring the files of a run's model into a folder, unless they are on this machine. Raises BadInput when it has no model."""
-    logged = _logged_model(store, run)
-    model = Path(mlflow.artifacts.download_artifacts(artifact_uri=f"{logged}/model.skops", dst_path=str(folder)))
+    location = _logged_model(store, run).artifact_location
+    model = Path(mlflow.artifacts.download_artifacts(artifact_uri=f"{location}/model.skops", dst_path=str(folder)))
     validation = _validation(store, run, folder)
     target = run.data.params["target"]
     return Files(model, validation, target if target == "digit" else int(target))
@@ -87,9 +88,8 @@ def find_run(store: Store, name: str) -> Run:
     found = [run for run in store.runs("") if name in (run.info.run_id, run.info.run_name)]
     if len(found) != 1:
         ids = ", ".join(run.info.run_id for run in found)
-        raise BadInput(
-            f"{name} is {f'the name of {len(found)} runs: {ids}' if found else 'no run'}; allowed is a run's id or its name."
-        )
+        what = f"the name of {len(found)} runs ({ids})" if found else "no run here"
+        raise BadInput(f"{name} is {what}: allowed is a run's id, or its name if no other has it.")
     return found[0]
 
 
@@ -102,15 +102,13 @@ def _run_of(store: Store, name: str, models_hash: str) -> Run:
 
 def _against(store: Store, before: Run, run: Run, said: Predictions) -> str:
     """In words how a run stands to another one on validation."""
-    folder = Path(
-        mlflow.artifacts.download_artifacts(run_id=before.info.run_id, artifact_path="validation", tracking_uri=store.uri)
-    )
-    stand = standing(load(lambda file: (folder / file).open("rb")), said, CONFIDENCE)
+    with TemporaryDirectory() as temporary:
+        folder = _validation(store, before, Path(temporary))
+        stand = standing(load(lambda file: (folder / file).open("rb")), said, CONFIDENCE) if folder else None
     digests = [{each.dataset.digest for each in one.inputs.dataset_inputs} if one.inputs else set() for one in (before, run)]
     if stand is None or digests[0] != digests[1]:
-        raise BadInput(
-            f"{run.info.run_name} and the champion {before.info.run_name} were validated on different images or targets."
-        )
+        names = f"{run.info.run_name} and the champion {before.info.run_name}"
+        raise BadInput(f"{names} were validated on different images or have different targets, so neither is better.")
     return in_words(stand)
 
 
@@ -122,12 +120,12 @@ def in_words(stand: Standing) -> str:
     )
 
 
-def _logged_model(store: Store, run: Run) -> str:
+def _logged_model(store: Store, run: Run) -> LoggedModel:
     models = store.client.search_logged_models([run.info.experiment_id])
     found = [model for model in models if model.source_run_id == run.info.run_id]
     if not found:
         raise BadInput(f"the run {run.info.run_name} has no model.")
-    return str(found[0].artifact_location)
+    return found[0]
 
 
 def _validation(store: Store, run: Run, folder: Path) -> Path | None:
@@ -137,8 +135,7 @@ def _validation(store: Store, run: Run, folder: Path) -> Path | None:
 
 
 def _register(store: Store, run: Run, tags: dict[str, str]) -> ModelVersion:
-    models = store.client.search_logged_models([run.info.experiment_id])
-    (logged,) = (model for model in models if model.source_run_id == run.info.run_id)
+    logged = _logged_model(store, run)
     if not store.client.search_registered_models(f"name = '{MODEL}'"):
         store.client.create_registered_model(MODEL, description="Reads handwritten digits; `python -m digits promote` chooses.")
     version = store.client.create_model_version(MODEL, logged.artifact_location, run.info.run_id, tags, model_id=logged.model_id)

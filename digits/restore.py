@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -49,15 +48,13 @@ def _bring(root: Path, files: Path) -> None:
         replace(new, root / target)
 
 
-def _kept_by_git(files: Path) -> Iterator[tuple[str, str]]:
+def _kept_by_git(files: Path) -> list[tuple[str, str]]:
     """Artifacts and their places in the workspace: those that dvc.lock names, and itself."""
-    yield "project/params.yaml", "params.yaml"
-    yield "project/dvc.lock", "dvc.lock"
     stages = parse_yaml((files / "project" / "dvc.lock").read_text(encoding="utf-8"), "dvc.lock")["stages"].values()
-    for path in (out["path"] for stage in stages for out in stage["outs"]):
-        artifact = path.removeprefix("plots/") if path == "plots/pictures" else path
-        if path.split("/")[0] in ("metrics", "plots") and (files / artifact).exists():
-            yield artifact, path
+    paths = [out["path"] for stage in stages for out in stage["outs"] if out["path"].split("/")[0] in ("metrics", "plots")]
+    kept = [(path.removeprefix("plots/") if path == "plots/pictures" else path, path) for path in paths]
+    there = [(artifact, path) for artifact, path in kept if (files / artifact).exists()]
+    return [("project/params.yaml", "params.yaml"), ("project/dvc.lock", "dvc.lock"), *there]
 
 
 def _beyond(run: Run) -> str:

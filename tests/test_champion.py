@@ -10,6 +10,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from digits.files import open_array
 from digits.folds import TEST
@@ -53,6 +54,14 @@ class TestPromote:
         assert version.run_id == run.info.run_id
         assert "is the champion already" in digits(tried, "promote", "good")
         assert len(client.search_model_versions("name = 'digits'")) == 2
+
+        tried.git("checkout", "-q", "--", ".")  # the workspace's model is another one
+        picture = tried.path / "seven.png"
+        images, labels = (np.load(tried.path / "data" / "raw" / f"{name}.npy") for name in ("images", "labels"))
+        Image.fromarray(np.kron(255 - images[labels == 7][0], np.ones((9, 9), np.uint8))).save(picture)
+        shutil.rmtree(tried.path / "models")
+        answer = json.loads(digits(tried, "predict", "--champion", "--json", str(picture)))
+        assert answer["digit"] == 7 and 0.5 < answer["probability"] <= 1
 
         assert "alike is the champion" in digits(tried, "promote", "alike", "--force")
         version = client.get_model_version_by_alias("digits", "champion")
