@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -73,25 +73,28 @@ def files_of(run: Run, uri: str, target: Path) -> dict[str, bytes]:
 
 
 @contextmanager
-def python(*arguments: Any, cwd: Path | None = None, **env: str) -> Iterator[subprocess.Popen]:
-    """A Python process with our library; it and what it started are gone at the end."""
-    process = subprocess.Popen(
-        [sys.executable, *map(str, arguments)], cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    assert process.stdin and process.stdout
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            children = psutil.Process(process.pid).children(recursive=True)
-            for child in children:
-                child.terminate()
-            process.terminate()
-            psutil.wait_procs(children, timeout=10)
-            process.wait(timeout=10)
-        process.stdin.close()
-        process.stdout.close()
+def python(*arguments: Any, cwd: Path | None = None, log: Path | None = None, **env: str) -> Iterator[subprocess.Popen]:
+    """A Python process with our library; it and what it started are gone at the end.
+
+    What it prints is the test's to read, or goes to `log`: a server that nobody reads would stop when the pipe is full.
+    """
+    with ExitStack() as files:
+        process = subprocess.Popen(
+            [sys.executable, *map(str, arguments)], cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)} | env, text=True,
+            stdin=subprocess.PIPE, stdout=files.enter_context(log.open("w")) if log else subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                children = psutil.Process(process.pid).children(recursive=True)
+                for child in children:
+                    child.terminate()
+                process.terminate()
+                psutil.wait_procs(children, timeout=10)
+                process.wait(timeout=10)
+            for pipe in filter(None, (process.stdin, process.stdout)):
+                pipe.close()
 
 
 def says(process: subprocess.Popen, word: str) -> str:
@@ -132,6 +135,6 @@ def mlflow_server(folder: Path, port: int) -> Iterator[str]:
     folder.mkdir(exist_ok=True)
     arguments = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1"]
     arguments += ["--backend-store-uri", f"sqlite:///{folder / 'runs.db'}", "--artifacts-destination", folder / "artifacts"]
-    with python(*arguments, cwd=folder, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false") as process:
+    with python(*arguments, cwd=folder, log=folder / "server.log", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false") as process:
         wait_for_health(process, port)
         yield f"http://127.0.0.1:{port}"

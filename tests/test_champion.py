@@ -141,8 +141,10 @@ class TestServe:
                 code.write_text("raise SystemExit('this is not our code')\n", encoding="utf-8")
             project.git("clone", "-q", ".", str(tmp_path / "other"))
             other, port = Project(tmp_path / "other", project.home), free_port()
-            command = ["-m", "digits.serving", "champion", port]
-            with python(*command, cwd=other.path, **other.env | {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": ""}) as server:
+            command, env = ["-m", "digits.serving", "champion", port], {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": ""}
+            with python(
+                *command, cwd=other.path, log=tmp_path / "serving.log", **other.env | {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": ""}
+            ) as server:
                 fold = open_array(project.path / "data/split/fold.npy", np.int8, (None,))
                 images = np.load(project.path / "data/raw/images.npy")[fold == TEST][:50].reshape(50, -1)
                 answer = self.post(server.pid, port, {"inputs": images.tolist()})

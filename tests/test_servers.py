@@ -33,7 +33,7 @@ class TestServers:
         arguments = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1"]
         arguments += ["--backend-store-uri", f"sqlite:///{server / 'runs.db'}", "--artifacts-destination", server / "artifacts"]
         with ExitStack() as later:
-            with python(*arguments, cwd=server, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false") as process:
+            with python(*arguments, cwd=server, log=server / "log", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false") as process:
                 wait_for_health(process, port)
                 monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
                 with live_run(folder, PARAMS) as run:
@@ -64,7 +64,7 @@ class TestServers:
         elsewhere.mkdir()
         complete(repository / ".mlflow", key_of("shown"), made)
         (run,) = with_key(repository / ".mlflow", key_of("shown"))
-        with python("-m", "digits.ui", port, cwd=elsewhere, PYTHONPATH=str(repository)) as process:
+        with python("-m", "digits.ui", port, cwd=elsewhere, log=tmp_path / "log", PYTHONPATH=str(repository)) as process:
             wait_for_health(process, port)
             client = mlflow.MlflowClient(f"http://127.0.0.1:{port}")
             experiment = client.get_experiment_by_name("digits")
