@@ -17,6 +17,7 @@ def main(port: str = "5000") -> None:
     if uri := server():
         sys.exit(f"MLFLOW_TRACKING_URI says that the runs are on {uri}: open that in a browser.")
     store = Store(store_folder(Path(__file__).resolve().parent.parent))
+    store.sweep()
     save_view(store.client, store.experiment_id)
     print(f"MLflow over {store.folder}: {url(f'http://127.0.0.1:{port}', store.experiment_id)} (Ctrl-C ends it)", flush=True)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"

@@ -142,9 +142,7 @@ class TestServe:
             project.git("clone", "-q", ".", str(tmp_path / "other"))
             other, port = Project(tmp_path / "other", project.home), free_port()
             command, env = ["-m", "digits.serving", "champion", port], {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": ""}
-            with python(
-                *command, cwd=other.path, log=tmp_path / "serving.log", **other.env | {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": ""}
-            ) as server:
+            with python(*command, cwd=other.path, log=tmp_path / "serving.log", **other.env | env) as server:
                 fold = open_array(project.path / "data/split/fold.npy", np.int8, (None,))
                 images = np.load(project.path / "data/raw/images.npy")[fold == TEST][:50].reshape(50, -1)
                 answer = self.post(server.pid, port, {"inputs": images.tolist()})
