@@ -83,14 +83,17 @@ def clone_and_pull(project: Project) -> Project:
 
 
 def experiment_pushed_and_pulled(project: Project) -> Project:
-    bare = project.path.parent / "shared.git"
+    bare, storage = project.path.parent / "shared.git", str(project.path.parent / "digits-storage")
+    project.dvc("remote", "modify", "--local", "storage", "url", storage)  # see .dvc/config
     project.git("clone", "-q", "--bare", ".", str(bare))
     project.git("remote", "add", "shared", str(bare))
     project.dvc("exp", "run", "-n", "mine", "-S", SEED)
     project.dvc("exp", "push", "shared", "mine")
     project.git("clone", "-q", str(bare), str(project.path.parent / "theirs"))
     theirs = Project(project.path.parent / "theirs", project.home)
+    theirs.dvc("remote", "modify", "--local", "storage", "url", storage)
     theirs.dvc("exp", "pull", "origin", "mine")
+    assert not Path("/digits-storage").exists()
     theirs.dvc("exp", "apply", "mine")
     theirs.dvc("pull")
     assert theirs.repro() == ["track"]
