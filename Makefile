@@ -27,7 +27,7 @@ ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (
 	python -m digits.ladder $(RUNGS) $(JOBS)
 
 test: .venv/ready ## the test suite, in about 13 minutes
-	python -m pytest
+	python -m pytest -n 2 --dist loadfile
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
 	python -m pytest -m browser
