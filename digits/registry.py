@@ -1,5 +1,6 @@
 """The champion: of all models that were tried, the one in MLflow's registry that `predict --champion` and `make serve` use."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -52,18 +53,20 @@ def promote(root: Path, store: Store, name: str, force: bool = False) -> str:
     if today and today.run_id == run.info.run_id:
         return f"{name} is the champion already (version {today.version})."
     tags = {"experiment": name, "validation_accuracy": f"{revision.metrics['accuracy']:.4f}"}
-    said = f"{name} is the champion, the first one."
+    said = f"{name} is the champion, the first one"
     if today:
         before = store.client.get_run(today.run_id or "")
-        how = _against(store, before, run, revision.predictions)
-        said = f"{name} against the champion {before.info.run_name}: {how}"
-        is_better = how.startswith("better")
+        stand = _against(store, before, run, revision.predictions)
+        how = _in_words(stand)
+        is_better = stand is not None and stand.verdict == "better"
         if not is_better and not force:
-            raise BadInput(f"{said}; it is not promoted. `--force` would do so all the same.")
-        said = f"{name} is the champion. It was compared with {before.info.run_name}, the one before: {how}."
+            raise BadInput(
+                f"{name} against the champion {before.info.run_name}: {how}; it is not promoted (`--force` would do it)."
+            )
+        said = f"{name} is the champion; against {before.info.run_name}, the one before: {how}"
         tags |= {"compared_with": today.version, "comparison": how} | ({} if is_better else {"forced": "true"})
     version = _register(store, run, tags)
-    return f"{said} (version {version.version} of {MODEL} in MLflow's registry)"
+    return f"{said}. It is version {version.version} of {MODEL} in MLflow's registry."
 
 
 def champion_files(store: Store, folder: Path) -> Files:
@@ -85,7 +88,9 @@ def files_of(store: Store, run: Run, folder: Path) -> Files:
 
 def find_run(store: Store, name: str) -> Run:
     """A run by its id or its name. Raises BadInput when there is none, or several."""
-    found = [run for run in store.runs("") if name in (run.info.run_id, run.info.run_name)]
+    with suppress(mlflow.MlflowException):  # no such id
+        return store.client.get_run(name)
+    found = [] if "'" in name else store.runs(f"attributes.run_name = '{name}'")
     if len(found) != 1:
         ids = ", ".join(run.info.run_id for run in found)
         what = f"the name of {len(found)} runs ({ids})" if found else "no run here"
@@ -100,20 +105,19 @@ def _run_of(store: Store, name: str, models_hash: str) -> Run:
     return found[0]
 
 
-def _against(store: Store, before: Run, run: Run, said: Predictions) -> str:
-    """In words how a run stands to another one on validation."""
+def _against(store: Store, before: Run, run: Run, said: Predictions) -> Standing | None:
+    """How a run stands to another one on validation; None when that cannot be said."""
+    digests = [{each.dataset.digest for each in one.inputs.dataset_inputs} if one.inputs else set() for one in (before, run)]
+    if digests[0] != digests[1]:
+        return None
     with TemporaryDirectory() as temporary:
         folder = _validation(store, before, Path(temporary))
-        stand = standing(load(lambda file: (folder / file).open("rb")), said, CONFIDENCE) if folder else None
-    digests = [{each.dataset.digest for each in one.inputs.dataset_inputs} if one.inputs else set() for one in (before, run)]
-    if stand is None or digests[0] != digests[1]:
-        names = f"{run.info.run_name} and the champion {before.info.run_name}"
-        raise BadInput(f"{names} were validated on different images or have different targets, so neither is better.")
-    return in_words(stand)
+        return standing(load(lambda file: (folder / file).open("rb")), said, CONFIDENCE) if folder else None
 
 
-def in_words(stand: Standing) -> str:
-    """How one stands to another."""
+def _in_words(stand: Standing | None) -> str:
+    if stand is None:
+        return "validated on different images or with different targets"
     return (
         f"{stand.verdict} on {stand.n:,} validation images, {stand.only_other} of which it alone read right and the other alone "
         f"{stand.only_first} (McNemar's exact p = {stand.p_value:.2g})"
@@ -121,11 +125,10 @@ def in_words(stand: Standing) -> str:
 
 
 def _logged_model(store: Store, run: Run) -> LoggedModel:
-    models = store.client.search_logged_models([run.info.experiment_id])
-    found = [model for model in models if model.source_run_id == run.info.run_id]
-    if not found:
+    outputs = store.client.get_run(run.info.run_id).outputs
+    if not outputs or not outputs.model_outputs:
         raise BadInput(f"the run {run.info.run_name} has no model.")
-    return found[0]
+    return store.client.get_logged_model(outputs.model_outputs[0].model_id)
 
 
 def _validation(store: Store, run: Run, folder: Path) -> Path | None:

@@ -77,7 +77,9 @@ class TestPromote:
         digits(project, "promote", "first")
         project.dvc("exp", "run", "-n", "five", "-S", "target=5")
         said = digits(project, "promote", "five", fails=True)
-        assert "five and the champion first were validated on different images or have different targets" in said
+        assert (
+            "five against the champion first: validated on different images or with different targets; it is not promoted" in said
+        )
         down = digits(project, "promote", "first", fails=True, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}")
         assert "does not answer, and what is asked for is there" in down
 
