@@ -334,6 +334,8 @@ table { border-collapse: collapse; font-size: .9rem; line-height: 1.35; }
 th, td { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { font-weight: 600; }
 th.number, td.number { padding: .3rem 0 .3rem 1.25rem; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.number + :not(.number) { padding-left: 1.25rem; }
+td:first-child code { white-space: nowrap; }
 code { font: .92em ui-monospace, monospace; overflow-wrap: anywhere; }
 small { opacity: .7; }
 figure { margin: 1rem 0; }
