@@ -15,8 +15,8 @@ from mlflow.entities import Run
 
 from tests.scratch import Project
 
-LOSS = "learning_curve/fold_2/training_loss"
-SECONDS = "learning_curve/fold_2/seconds"
+LOSS = "learning_curve/training_loss"
+SECONDS = "learning_curve/seconds"
 
 
 def curve(project: Project, run: Run, metric: str) -> dict[int, float]:
