@@ -28,6 +28,7 @@ from digits.machine import threads
 from digits.params import Section
 from digits.revisions import read_revision
 from digits.tracking import Store
+from digits.workers import number_of
 from digits.yaml12 import parse_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -238,10 +239,9 @@ def main(which: str = "all", jobs: str = "1") -> None:
     """Run what has not run, and write and print the table."""
     try:
         ladder = read_ladder(ROOT / "ladder.yaml")
-        if not jobs.isdecimal() or int(jobs) < 1:
-            raise BadInput(f"JOBS is {jobs!r}, allowed is a whole number from 1.")
+        workers = number_of(jobs)
         rungs = chosen(ladder, which)
-        run(ladder, rungs, int(jobs))
+        run(ladder, rungs, workers)
         there = found(ladder)
         results = {rung.name: measured(there[rung.name]) for rung in ladder.rungs if rung.name in there}
         text = table(ladder, results, costs(Store(ROOT / ".mlflow")), steps(ladder, there))
