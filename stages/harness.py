@@ -108,7 +108,9 @@ def run(stage: str, work: Callable[[Params, Outs], None]) -> None:
     """Run a stage; on bad input, print the sentence and exit with 1, what was there before being there again."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # As by default, but with all the `finally` and `with` on the way: half-made outs go, the MLflow run ends.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # Ctrl-C too: scikit-learn's MLPClassifier takes a KeyboardInterrupt for the wish to stop there, and returns half a training.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     os.chdir(ROOT)
     if "DVC_ROOT" in os.environ:
         threading.Thread(target=end_with_parent, args=[os.getppid()], daemon=True).start()

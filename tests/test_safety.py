@@ -105,6 +105,25 @@ def test_what_only_the_data_can_tell_is_a_sentence_too(project: Project, key: st
     assert snapshot(project) == before
 
 
+def test_ctrl_c_ends_a_stage_whatever_a_library_makes_of_it(project: Project) -> None:
+    """scikit-learn's MLPClassifier swallows KeyboardInterrupt: the half-trained model became the result."""
+    before = snapshot(project)
+    code = """
+import os, signal, sys, time
+from stages.harness import run
+def work(params, outs):
+    outs.folder("data/split")
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+    except KeyboardInterrupt:
+        print("swallowed")
+run("split", work)
+"""
+    assert "swallowed" not in project.run(sys.executable, "-c", code, fails=True)
+    assert snapshot(project) == before and not list(project.path.glob("**/*.new"))
+
+
 def test_the_test_images_are_not_read_before_evaluate(project: Project) -> None:
     """Whatever the test images are, the stages before `evaluate` make the same bytes of the rest."""
     before = snapshot(project)
