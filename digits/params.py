@@ -3,6 +3,7 @@
 import difflib
 import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
@@ -224,7 +225,7 @@ class Voting(Section):
 
 class Stacking(Section):
     members: Stacked
-    folds: Annotated[int, Field(ge=2)]
+    folds: Annotated[int, Field(ge=2, le=100)]
     final: Forest
 
 
@@ -285,7 +286,15 @@ class Params(Section):
         return values
 
 
-def parse_params(text: str, name: str = "params.yaml") -> Params:
+def read_params(path: Path) -> Params:
+    """Read and validate a `params.yaml`. Raises BadInput as `parse_params`, and when it cannot be read."""
+    try:
+        return parse_params(path.read_bytes(), path.name)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def parse_params(text: str | bytes, name: str = "params.yaml") -> Params:
     """Validate the text of a `params.yaml` whole.
 
     Raises BadInput, a sentence for each mistake: the key, its value, what is allowed, the nearest right name.

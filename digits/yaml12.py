@@ -47,11 +47,15 @@ def _whole_number(loader: _Yaml12, node: yaml.ScalarNode) -> int:
 _Yaml12.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 
-def parse_yaml(text: str, name: str) -> Any:
+def parse_yaml(text: str | bytes, name: str) -> Any:
     """The values in a YAML text, read as DVC reads them; `name` is the file's, for the message.
 
-    Raises BadInput when it is not YAML.
+    Raises BadInput when it is not YAML, or not UTF-8.
     """
+    try:
+        text = text if isinstance(text, str) else text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{name} is not UTF-8 text: {error}.") from error
     try:
         return yaml.load(text, _Yaml12)  # noqa: S506 (a SafeLoader)
     except yaml.MarkedYAMLError as error:

@@ -8,10 +8,7 @@ that never saw it, and the run cache would hand that out for ever; so a stage wh
 import hashlib
 import logging
 import os
-import signal
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +22,10 @@ from digits.files import file_sha256, remove, replace
 from digits.params import Params, parse_params
 from digits.yaml12 import parse_yaml
 from stages import AT_START, ROOT
+from stages.process import end_well
 
 PARAMS = Path("params.yaml")
+WEEK = 7 * 24 * 3600  # seconds
 
 
 class Outs:
@@ -94,7 +93,7 @@ class Guard:
 
     def _look_at_params(self, content: bytes) -> dict[str, Any]:
         """The values that dvc.yaml declares for this stage; others may be edited meanwhile."""
-        params = parse_yaml(text(content), PARAMS.name)
+        params = parse_yaml(content, PARAMS.name)
         values = {}
         for key in self._keys:
             value = params
@@ -107,33 +106,19 @@ class Guard:
 def run(stage: str, work: Callable[[Params, Outs], None]) -> None:
     """Run a stage; on bad input, print the sentence and exit with 1, what was there before being there again."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    # As by default, but with all the `finally` and `with` on the way: half-made outs go, the MLflow run ends.
-    # Ctrl-C too: scikit-learn's MLPClassifier takes a KeyboardInterrupt for the wish to stop there, and returns half a training.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    end_well()
     os.chdir(ROOT)
-    if "DVC_ROOT" in os.environ:
-        threading.Thread(target=end_with_parent, args=[os.getppid()], daemon=True).start()
     lock = ROOT / ".dvc" / "tmp" / f"{stage}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):  # of one that is just ending, as its DVC was killed
         _run(stage, work)
 
 
-def end_with_parent(parent: int) -> None:
-    """End this process when its parent is gone: DVC, when killed, leaves a stage behind, whose result nobody would record."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(10)
-    os._exit(128 + signal.SIGTERM)  # in the depths of a library, where a signal has to wait
-
-
 def _run(stage: str, work: Callable[[Params, Outs], None]) -> None:
     outs = Outs()
     done = False
     try:
-        params = parse_params(text(AT_START[PARAMS]), PARAMS.name)
+        params = parse_params(AT_START[PARAMS], PARAMS.name)
         guard = Guard(stage)
         work(params, outs)
         guard.check()
@@ -147,14 +132,6 @@ def _run(stage: str, work: Callable[[Params, Outs], None]) -> None:
             restore_outs(stage)
 
 
-def text(content: bytes) -> str:
-    """The text of params.yaml. Raises BadInput when it is not UTF-8."""
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{PARAMS} is not UTF-8 text: {error}.") from error
-
-
 def restore_outs(stage: str) -> None:
     """Bring back the outs that DVC deleted before it started this stage, as dvc.lock has them, from DVC's cache."""
     from dvc.exceptions import DvcException
@@ -163,42 +140,25 @@ def restore_outs(stage: str) -> None:
     try:
         with Repo() as repo:
             for out in repo.stage.load_one("dvc.yaml", stage).outs:
-                if out.hash_info and not out.exists:
-                    out.use_cache = True  # metrics and plots are in the cache too, for the run cache
+                out.use_cache = True  # metrics and plots are in the cache too, for the run cache
+                if out.hash_info and not out.exists and not out.changed_cache():
                     out.checkout(force=True, allow_missing=True)
     except (DvcException, OSError) as error:  # OSError: dvc.lock names a file that this machine never had, as in a clone
         logging.getLogger(__name__).warning("the former outs of %s are not back (%s): `dvc checkout` brings them", stage, error)
 
 
 def checkpoints(stage: str) -> Path:
-    """Where the stage, with the very inputs it has now, leaves what it can go on from when it was killed. Git-ignored."""
-    return repository() / ".checkpoints" / f"{stage}-{Guard(stage).digest()[:16]}"
+    """Where the stage, with the very inputs it has now, leaves what it can go on from when it was killed. Git-ignored.
+
+    What was left a week ago, with other inputs, goes.
+    """
+    folder = repository() / ".checkpoints" / f"{stage}-{Guard(stage).digest()[:16]}"
+    for other in folder.parent.glob(f"{stage}-*"):
+        if other != folder and time.time() - other.stat().st_mtime > WEEK:
+            remove(other)
+    return folder
 
 
 def repository() -> Path:
     """The main repository, even when DVC runs the stage in a temporary copy of it that will be deleted."""
     return Path(os.environ.get("DVC_ROOT") or ROOT)
-
-
-def run_again(out: str) -> None:
-    """Have the next `dvc repro` run this stage again, and it alone: its out goes away as soon as DVC has recorded it.
-
-    A stage cannot ask DVC for that: without its out it would have failed, and with `always_changed` nothing would ever be up to
-    date. DVC looks at the out when the stage has ended, so whoever removes it must outlive the stage, but not DVC.
-    """
-    import psutil
-
-    parents = psutil.Process().parents()
-    dvc = next((parent for parent in parents if any(Path(word).stem == "dvc" for word in parent.cmdline()[:4])), None)
-    if dvc and Path.cwd() == repository():  # a queue's temporary copy goes away anyway
-        command = [sys.executable, "-c", _REMOVE, str(dvc.pid), str(Path(out).absolute())]
-        nowhere = subprocess.DEVNULL
-        subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True)
-
-
-_REMOVE = """
-import pathlib, psutil, sys
-if psutil.pid_exists(int(sys.argv[1])):
-    psutil.wait_procs([psutil.Process(int(sys.argv[1]))], timeout=600)
-pathlib.Path(sys.argv[2]).unlink(missing_ok=True)
-"""

@@ -11,7 +11,8 @@ from digits.files import file_sha256, read_csv, read_json
 from digits.params import Params
 from digits.provenance import locked, uncommitted
 from digits.store import has_complete_run, result_key, store_folder
-from stages.harness import Outs, repository, run, run_again
+from stages.harness import Outs, repository, run
+from stages.process import run_again
 
 TRACKED = ".mlflow/tracked"
 
