@@ -4,7 +4,8 @@ import itertools
 import logging
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from digits.committee import Committee
 from digits.epochs import Epoch, Labelled, learn_by_epochs
+from digits.errors import BadInput
 from digits.files import CHUNK, read_rows
 from digits.machine import all_threads
 from digits.pictures import PictureTransformer
@@ -73,10 +75,10 @@ def fit(
     What comes before the model (scaling, PCA, clusters) learns from the originals among them, the model from the copies too.
 
     Parameters: `rows` (m,) ascending; `held_out` rows on which to follow the loss, epoch by epoch; `label` names this fit in
-    messages and checkpoints.
+    messages and checkpoints. Raises BadInput when the model's numbers overflow.
     """
     rows = np.arange(len(data.X), dtype=np.int32) if rows is None else rows
-    with all_threads(), warnings.catch_warnings():
+    with all_threads(), warnings.catch_warnings(), _overflow_in_a_sentence():
         # How many epochs and how large a batch is the user's choice; that the loss still falls is for the learning curve to show.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "Got `batch_size` less than 1 or larger than sample size")
@@ -86,6 +88,17 @@ def fit(
         # One after the other if they report epochs; else side by side.
         work = joblib.Parallel(n_jobs=1 if how.epochs else None, require="sharedmem")
         return Pipeline([("committee", clone(committee).of(work(joblib.delayed(_fit)(*job) for job in jobs)))])
+
+
+@contextmanager
+def _overflow_in_a_sentence() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if not re.search("non-finite|overflow", str(error)):
+            raise
+        cure = "a smaller learning_rate or alpha helps, or train.scale other than none"
+        raise BadInput(f"the model's numbers grow out of bounds while it learns: {cure} ({str(error).split('. ')[0]}).") from error
 
 
 def _fit(pipeline: Pipeline, data: Images, rows: NDArray, how: How, held_out: NDArray | None, label: str) -> Pipeline:

@@ -55,6 +55,9 @@ def train(params: Params, outs: Outs) -> None:
         components=how.components, clusters=how.clusters, engine=how.engine,
     )  # fmt: skip
     epochs = passes(how.model, params.model_settings)
+    for name, value in pipeline.get_params().items():
+        if name.endswith("n_neighbors"):
+            check_at_most(f"n_neighbors of models.{how.model}", value, most)
     unfinished = checkpoints("train") if epochs else None
 
     models = outs.folder("models")

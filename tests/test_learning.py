@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from digits import learning
+from digits.errors import BadInput
 from digits.learning import How, Images, fit
 from digits.persistence import save_model
 from digits.svm import margins
@@ -206,3 +207,10 @@ class TestSupportVectors:
         assert not model.support_vectors_[:, 0].any()
         leaking = fit(new("svm"), Images(X, COPIED.y, COPIED.source), how=SUPPORT_VECTORS)[-1]
         assert leaking.support_vectors_[:, 0].any()
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning", "ignore:invalid value encountered:RuntimeWarning")
+@pytest.mark.parametrize(("model", "settings"), [("sgd", {"alpha": 1e300}), ("mlp", {"learning_rate": 1e300})])
+def test_numbers_that_grow_out_of_bounds_are_a_sentence(model: str, settings: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match="grow out of bounds while it learns: a smaller learning_rate or alpha helps"):
+        fit(new(model, scale="none", **settings), images(IMAGES[:N], LABELS[:N]), how=way(model, **settings))
