@@ -12,19 +12,19 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> evaluate -> track
 	dvc repro
 
 report: .venv/ready ## report.html, one page that needs no network, and report.md: the workspace against AGAINST=main
-	python -m digits report $(AGAINST)
+	python -m digits report "$(AGAINST)"
 
 queue: .venv/ready ## run the experiments that `dvc exp run --queue` has queued, JOBS=2 at a time, which share the cores
-	python -m digits.workers $(JOBS)
+	python -m digits.workers "$(JOBS)"
 
-ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (RUNGS=quick or names, JOBS=2)
-	python -m digits.ladder $(RUNGS) $(JOBS)
+ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (RUNGS=quick or RUNGS='knn forest', JOBS=2)
+	python -m digits.ladder "$(RUNGS)" "$(JOBS)"
 
 test: .venv/ready ## the test suite, in about 15 minutes
 	python -m pytest -n 2 --dist loadfile
@@ -36,10 +36,10 @@ lint: .venv/ready ## ruff and mypy
 	ruff check . && ruff format --check . && mypy
 
 ui: .venv/ready ## the MLflow UI over this repository's runs, on 127.0.0.1 (PORT=5000)
-	python -m digits.ui $(PORT)
+	python -m digits.ui "$(PORT)"
 
 serve: .venv/ready ## MLflow's scoring server on 127.0.0.1 for MODEL=workspace, champion or a run (PORT=5001)
-	python -m digits.serving $(MODEL) $(PORT)
+	python -m digits.serving "$(MODEL)" "$(PORT)"
 serve: PORT = 5001
 
 bench: .venv/ready ## this pipeline against the notebook it grew out of, side by side and full batch against mini-batch (15 minutes, a quiet machine)

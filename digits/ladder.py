@@ -1,13 +1,12 @@
 """`python -m digits.ladder [RUNGS] [JOBS]`: run the experiments of ladder.yaml that have not run yet, and write docs/ladder.md.
 
-RUNGS is all, quick, or names with commas between them. Each rung is a DVC experiment under its own name: `dvc exp show` lists them,
-`dvc exp apply NAME` brings one into the workspace.
+RUNGS is all, quick, or names with commas or blanks between them. Each rung is a DVC experiment under its own name: `dvc exp show`
+lists them, `dvc exp apply NAME` brings one into the workspace.
 """
 
 import copy
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,17 +17,16 @@ from operator import getitem
 from pathlib import Path
 from typing import Annotated, Any
 
-from dvc.repo import Repo
 from pydantic import Field, ValidationError
 
 from digits.compare import compare
 from digits.errors import BadInput
 from digits.intervals import proportion
-from digits.machine import threads
 from digits.params import Section
-from digits.revisions import read_revision
+from digits.revisions import check_repository, read_hash, read_revision
+from digits.store import store_folder
 from digits.tracking import Store
-from digits.workers import number_of
+from digits.workers import dvc, look, number_of, work_off
 from digits.yaml12 import parse_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,9 +68,10 @@ def chosen(ladder: Ladder, which: str) -> list[Rung]:
         return ladder.rungs
     if which == "quick":
         return [rung for rung in ladder.rungs if rung.quick]
-    if unknown := set(which.split(",")) - set(names):
+    wanted = which.replace(",", " ").split()
+    if unknown := set(wanted) - set(names):
         raise BadInput(f"RUNGS has {', '.join(sorted(unknown))}, allowed are all, quick and {', '.join(names)}.")
-    return [names[name] for name in which.split(",")]
+    return [names[name] for name in wanted]
 
 
 def overrides(ladder: Ladder, rung: Rung) -> Iterator[str]:
@@ -95,10 +94,13 @@ def found(ladder: Ladder) -> dict[str, str]:
 
 
 def _is_current(settings: Mapping[str, Any], revision: str) -> bool:
-    params = parse_yaml(_git("show", f"{revision}:params.yaml"), "params.yaml")
-    if with_settings(params, settings) != params:
+    try:
+        params = parse_yaml(_git("show", f"{revision}:params.yaml"), "params.yaml")
+        if with_settings(params, settings) != params:
+            return False
+        stages = parse_yaml(_git("show", f"{revision}:dvc.lock"), "dvc.lock")["stages"]
+    except (KeyError, subprocess.CalledProcessError):  # of before there was such a setting or such a file
         return False
-    stages = parse_yaml(_git("show", f"{revision}:dvc.lock"), "dvc.lock")["stages"]
     results = [stage for name, stage in stages.items() if name != "track"]  # which only reports
     code = {dep["path"]: dep["md5"] for stage in results for dep in stage["deps"] if dep["path"].endswith(".py")}
     files = {path: ROOT / path for path in code}
@@ -125,15 +127,13 @@ def run(ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
     """Queue the rungs that have no experiment yet, and work the queue off, `jobs` at a time."""
     there = found(ladder)
     todo = [rung for rung in rungs if rung.name not in there]
-    with Repo() as repo:
-        queue = repo.experiments.celery_queue
-        queued = {entry.name for entry in (*queue.iter_queued(), *queue.iter_active())}
-    for rung in (rung for rung in todo if rung.name not in queued):
-        settings = [part for override in overrides(ladder, rung) for part in ("--set-param", override)]
-        _dvc("exp", "run", "--queue", "--name", rung.name, *settings)
+    queued = look(ROOT).left.values()
+    for rung in todo:
+        if rung.name not in queued:
+            settings = [part for override in overrides(ladder, rung) for part in ("--set-param", override)]
+            dvc(ROOT, "exp", "run", "--queue", "--name", rung.name, *settings)
     if todo:
-        # The workers share the cores instead of each taking all.
-        _dvc("exp", "run", "--run-all", "--jobs", str(jobs), DIGITS_THREADS=str(max(threads() // jobs, 1)))
+        work_off(ROOT, jobs)
 
 
 def measured(revision: str) -> dict[str, Any]:
@@ -145,13 +145,15 @@ def measured(revision: str) -> dict[str, Any]:
     return values
 
 
-def costs(store: Store) -> dict[str, dict[str, float]]:
-    """What training cost, by the name of the experiment: seconds and MiB; of runs that MLflow saw train, the newest."""
-    found: dict[str, dict[str, float]] = {}
-    for run in reversed(store.runs("attributes.status = 'FINISHED'")):
+def costs(ladder: Ladder, revisions: Mapping[str, str]) -> dict[str, dict[str, float]]:
+    """What training cost, by rung: seconds and MiB, of the newest run with the rung's model that MLflow saw train."""
+    of_model: dict[str, dict[str, float]] = {}
+    for run in reversed(Store(store_folder(ROOT)).runs("attributes.status = 'FINISHED'")):
         if "cost/train_seconds" in run.data.metrics:
-            found[run.info.run_name] = {name.removeprefix("cost/"): value for name, value in run.data.metrics.items()}
-    return found
+            cost = {name.removeprefix("cost/"): value for name, value in run.data.metrics.items()}
+            of_model[run.data.tags.get("dvc.models", "")] = cost
+    models = {rung.name: read_hash(ROOT, revisions[rung.name], "models") for rung in ladder.rungs if rung.name in revisions}
+    return {name: of_model[model] for name, model in models.items() if model in of_model}
 
 
 def verdict(rung: Rung, values: Mapping[str, Any]) -> str:
@@ -199,8 +201,12 @@ def table(
     results: Mapping[str, Mapping[str, Any]],
     cost: Mapping[str, Mapping[str, float]],
     compared: Mapping[str, str],
+    before: Mapping[str, list[str]],
 ) -> str:
-    """docs/ladder.md: published against measured, rung by rung, and what `steps` says of each."""
+    """docs/ladder.md: published against measured, rung by rung, and what `steps` says of each.
+
+    Parameters: `before` the cells by rung of the table that there is (`read_table`): what is not known here stays.
+    """
     lines = [HEAD]
     for rung in ladder.rungs:
         values, spent = results.get(rung.name), cost.get(rung.name, {})
@@ -212,8 +218,9 @@ def table(
             seconds, memory = (f"{spent[key]:,.0f}" if key in spent else "" for key in ("train_seconds", "peak_memory_mib"))
             cells += [here, verdict(rung, values), f"{test[0]} ({test[1]} to {test[2]})", values["test.errors"], seconds, memory]
             cells.append(compared.get(rung.name, ""))
+            cells = [cell or old for cell, old in zip(cells, before.get(rung.name, cells), strict=True)]
         else:
-            cells += ["not run yet", *[""] * 6]
+            cells += before[rung.name][3:] if rung.name in before else ["not run yet", *[""] * 6]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     lines += [""]
     for rung in ladder.rungs:
@@ -223,13 +230,21 @@ def table(
     return "\n".join(lines)
 
 
+def read_table(text: str) -> dict[str, list[str]]:
+    """The cells of each rung in docs/ladder.md, as far as there are any numbers."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| [")]
+    return {cells[0][1:].partition("]")[0]: cells for cells in rows if len(cells) == COLUMNS and cells[3] != "not run yet"}
+
+
+COLUMNS = 10
 HEAD = """# The ladder: every rung of the book, and past it
 
 Written by `make ladder` from `ladder.yaml`. Every rung is a DVC experiment on the 60,000 training and 10,000 test images of MNIST;
 the test accuracy has its 95 % interval (Wilson). *Exact*: the published number to its last digit. *Within*: inside the 95 %
 interval that the published accuracy has itself. *Better* and *missed*: outside it. Seconds and MiB are those of `train`, validation
 and final fit together, on the machine that ran it, other rungs perhaps running beside it. The last column compares a rung with the
-one above it, image by image, by McNemar's exact test, where both answer the same question.
+one above it, image by image, by McNemar's exact test, where both answer the same question. A rung that `make ladder RUNGS=...` left
+out keeps the numbers of its last run.
 
 | rung | chapter | published | here | | test accuracy | errors | seconds | MiB | than the rung above |
 |---|---|---|---|---|---|---|---|---|---|"""
@@ -237,15 +252,18 @@ one above it, image by image, by McNemar's exact test, where both answer the sam
 
 def main(which: str = "all", jobs: str = "1") -> None:
     """Run what has not run, and write and print the table."""
+    file = ROOT / "docs" / "ladder.md"
     try:
+        check_repository(ROOT)
         ladder = read_ladder(ROOT / "ladder.yaml")
         workers = number_of(jobs)
         rungs = chosen(ladder, which)
         run(ladder, rungs, workers)
         there = found(ladder)
         results = {rung.name: measured(there[rung.name]) for rung in ladder.rungs if rung.name in there}
-        text = table(ladder, results, costs(Store(ROOT / ".mlflow")), steps(ladder, there))
-        (ROOT / "docs" / "ladder.md").write_text(text, encoding="utf-8", newline="\n")
+        before = read_table(file.read_text(encoding="utf-8")) if file.exists() else {}
+        text = table(ladder, results, costs(ladder, there), steps(ladder, there), before)
+        file.write_text(text, encoding="utf-8", newline="\n")
         print(text.partition("###")[0])
         if failed := [rung.name for rung in rungs if rung.name not in there]:
             raise BadInput(f"{', '.join(failed)} did not finish: `dvc queue status` and `dvc queue logs NAME` say why.")
@@ -255,12 +273,6 @@ def main(which: str = "all", jobs: str = "1") -> None:
 
 def _git(*arguments: str) -> str:
     return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True).strip()
-
-
-def _dvc(*arguments: str, **environment: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=ROOT, env=os.environ | environment, check=False)
-    if done.returncode:
-        raise BadInput(f"`dvc {' '.join(arguments[:3])} ...` failed, see above.")
 
 
 if __name__ == "__main__":

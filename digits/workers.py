@@ -1,30 +1,35 @@
 """`python -m digits.workers [JOBS]`: work off the experiments that `dvc exp run --queue` has queued, several at a time."""
 
+import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
+import psutil
 from dvc.repo import Repo
+from dvc.repo.experiments.queue.base import QueueEntry
 from tqdm import tqdm
 
 from digits.errors import BadInput
 from digits.machine import threads
+from digits.revisions import check_repository
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOK = 2  # seconds between two looks at the queue
+PATIENCE = 20  # seconds in which a worker should take up what waits
 
 
 def main(jobs: str = "1") -> None:
     """Start workers and wait for them; say at the end what failed."""
     try:
+        check_repository(ROOT)
         failed = work_off(ROOT, number_of(jobs))
     except BadInput as error:
         sys.exit(f"queue: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nThe workers go on: `dvc queue status` shows them, `dvc queue stop` ends them after what they are at.")
     if failed:
         sys.exit(f"{', '.join(failed)} failed: `dvc queue logs NAME` says why.")
 
@@ -37,30 +42,57 @@ def number_of(jobs: str) -> int:
 
 
 class Queue(NamedTuple):
-    """The names of the experiments that wait, that run, and that failed."""
+    """What waits, runs and failed, as names by DVC's revisions, and whether any worker is there to run them."""
 
-    waiting: set[str]
-    active: set[str]
-    failed: set[str]
+    waiting: dict[str, str]
+    active: dict[str, str]
+    failed: dict[str, str]
+    workers: bool
+
+    @property
+    def left(self) -> dict[str, str]:
+        """What is not done."""
+        return self.waiting | self.active
 
 
 def work_off(root: Path, jobs: int) -> list[str]:
-    """Run all that is queued, and return the names of what failed. Each worker gets its share of the cores, not all of them."""
-    before = look(root)
-    todo = before.waiting | before.active
-    if before.waiting:
-        command = [sys.executable, "-m", "dvc", "queue", "start", "--jobs", str(jobs)]
-        environment = os.environ | {"DIGITS_THREADS": str(max(threads() // jobs, 1))}
-        if subprocess.run(command, cwd=root, env=environment, check=False).returncode:
-            raise BadInput("`dvc queue start` failed, see above.")
-    now = before
-    with tqdm(total=len(todo), unit="experiment", disable=None) as bar:
-        while left := (now.waiting | now.active) & todo:
-            bar.update(len(todo) - len(left) - bar.n)
-            time.sleep(LOOK)
-            now = look(root)
-        bar.update(len(todo) - bar.n)
-    return sorted((now.failed - before.failed) & todo)
+    """Run all that is queued, and return the names of what failed. Each worker gets its share of the cores, not all of them.
+
+    Raises BadInput when the workers cannot start or were stopped, and on Ctrl-C, which leaves them at work.
+    """
+    before = now = look(root)
+    try:
+        tend(root, jobs, before, begun=False)
+        seen, left_then = time.monotonic(), set(before.left)
+        with tqdm(total=len(before.left), unit="experiment", disable=None) as bar:
+            while left := now.left.keys() & before.left:
+                if now.active and now.workers:
+                    seen = time.monotonic()
+                elif time.monotonic() - seen > PATIENCE:
+                    tend(root, jobs, now, begun=left != left_then)
+                    seen, left_then = time.monotonic(), left
+                bar.update(len(before.left) - len(left) - bar.n)
+                time.sleep(LOOK)
+                now = look(root)
+            bar.update(len(before.left) - bar.n)
+    except KeyboardInterrupt:
+        going_on = "the workers go on: `dvc queue status` shows them, `dvc queue stop` ends them after what they are at."
+        raise BadInput(going_on) from None
+    return sorted(now.failed[one] for one in now.failed.keys() & before.left)
+
+
+def tend(root: Path, jobs: int, queue: Queue, begun: bool) -> None:
+    """Start workers for what waits, and have what was lost with a worker that was killed fail: DVC shows it as running for ever.
+
+    Parameters: `begun`, whether workers have done something already. Raises BadInput when those were stopped.
+    """
+    if queue.active and not queue.workers:
+        dvc(root, "queue", "kill", *queue.active.values())
+    elif begun:
+        waiting = ", ".join(queue.waiting.values())
+        raise BadInput(f"{waiting} still wait, and no worker is left: `make queue` goes on with them.")
+    if queue.waiting:
+        dvc(root, "queue", "start", "--jobs", str(jobs), DIGITS_THREADS=str(max(threads() // jobs, 1)))
 
 
 def look(root: Path) -> Queue:
@@ -69,7 +101,30 @@ def look(root: Path) -> Queue:
         queue = repo.experiments.celery_queue
         waiting, active = [*queue.iter_queued()], [*queue.iter_active()]
         failed = [done.entry for done in queue.iter_failed()]
-    return Queue(*({entry.name or entry.stash_rev[:7] for entry in part} for part in (waiting, active, failed)))
+        notes = [*Path(queue.wdir).glob("dvc-exp-worker-*.json")]
+    return Queue(_names(waiting), _names(active), _names(failed), workers=any(map(_lives, notes)) or not notes)
+
+
+def _names(entries: list[QueueEntry]) -> dict[str, str]:
+    return {entry.stash_rev: entry.name or entry.stash_rev[:7] for entry in entries}
+
+
+def _lives(note: Path) -> bool:
+    """Whether a worker is there, by the note that DVC left of its process: asked over the queue, a busy one may answer late."""
+    try:
+        process = json.loads(note.read_text(encoding="utf-8"))["pid"]
+        return "queue-worker" in psutil.Process(process).cmdline()
+    except (OSError, ValueError, KeyError, psutil.Error):
+        return False
+
+
+def dvc(root: Path, *arguments: str, **environment: str) -> None:
+    """Call DVC. Raises BadInput, with what it said, when it fails."""
+    with TemporaryFile("w+", encoding="utf-8") as said:  # not a pipe, which the workers would keep open
+        command = [sys.executable, "-m", "dvc", *arguments]
+        if subprocess.run(command, cwd=root, env=os.environ | environment, stdout=said, stderr=said, check=False).returncode:
+            said.seek(0)
+            raise BadInput(f"`dvc {' '.join(arguments[:3])}` failed: {' '.join(said.read().split())}")
 
 
 if __name__ == "__main__":

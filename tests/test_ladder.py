@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from digits.errors import BadInput
-from digits.ladder import Rung, chosen, overrides, read_ladder, table, verdict, with_settings
+from digits.ladder import Rung, chosen, overrides, read_ladder, read_table, table, verdict, with_settings
 from digits.params import Params, parse_params
 from tests.imports import ROOT
 from tests.scratch import Project
@@ -71,13 +71,25 @@ def test_one_number_that_misses_makes_the_rung_missed() -> None:
 
 
 def test_what_has_not_run_is_said_so() -> None:
-    assert table(LADDER, {}, {}, {}).count("not run yet") == len(LADDER.rungs)
+    assert table(LADDER, {}, {}, {}, {}).count("not run yet") == len(LADDER.rungs)
+
+
+def test_the_table_that_is_committed_keeps_what_did_not_run_again() -> None:
+    committed = (ROOT / "docs" / "ladder.md").read_text(encoding="utf-8")
+    before = read_table(committed)
+    assert list(before) == [rung.name for rung in LADDER.rungs], "every rung has run"
+    assert table(LADDER, {}, {}, {}, before) == committed
+    values = {"test.n": 10_000, "test.accuracy": 0.5, "test.accuracy_low": 0.4, "test.accuracy_high": 0.6, "test.errors": 5_000}
+    after = read_table(table(LADDER, {"knn": values}, {}, {"knn": "worse, p = 0.01"}, before))
+    assert after.pop("knn")[3:] == ["0.5000", "missed", "0.5000 (0.4000 to 0.6000)", "5000", *before["knn"][7:9], "worse, p = 0.01"]
+    assert after == {name: cells for name, cells in before.items() if name != "knn"}
 
 
 def test_rungs_are_chosen_by_name() -> None:
     assert chosen(LADDER, "all") == LADDER.rungs
     assert 0 < len(chosen(LADDER, "quick")) < len(LADDER.rungs)
-    assert [rung.name for rung in chosen(LADDER, "knn,forest")] == ["knn", "forest"]
+    for names in ("knn,forest", "knn forest", "knn, forest"):
+        assert [rung.name for rung in chosen(LADDER, names)] == ["knn", "forest"]
     with pytest.raises(BadInput, match="RUNGS has nothing, allowed are all, quick and five-sgd"):
         chosen(LADDER, "knn,nothing")
 
@@ -117,6 +129,7 @@ def with_a_ladder(project: Project) -> Iterator[Project]:
 
 def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Project) -> None:
     project = with_a_ladder
+    an_experiment_of_before(project, "one")
     written = project.path / "docs" / "ladder.md"
     project.run("python", "-m", "digits.ladder", "quick")
     assert written.read_text(encoding="utf-8").count("not run yet") == 2
@@ -134,6 +147,17 @@ def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Pr
     compared = json.loads(project.run("python", "-m", "digits", "compare", "one", "trees", "--json"))
     assert cells[10] == f"{compared['verdict']}, p = {compared['p_value']:.2g}"
     assert {run.info.run_name for run in project.runs()} >= {"one", "trees"}
+
+
+def an_experiment_of_before(project: Project, name: str) -> None:
+    """When params.yaml had other keys, and there were no results."""
+    project.git("checkout", "-q", "--detach")
+    project.git("rm", "-q", "dvc.lock")
+    (project.path / "params.yaml").write_text("target: digit\n", encoding="utf-8")
+    project.commit("before")
+    commit = project.git("rev-parse", "HEAD").strip()
+    project.git("update-ref", f"refs/exps/{commit[:2]}/{commit[2:]}/{name}", commit)
+    project.git("checkout", "-q", "main")
 
 
 def revision(project: Project, name: str) -> str:

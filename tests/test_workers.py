@@ -1,10 +1,14 @@
 """`make queue`: a grid of experiments, worked off by several workers that share the cores."""
 
+import subprocess
+import sys
+import time
+
+import psutil
 import pytest
 
 from digits.errors import BadInput
-from digits.machine import threads
-from digits.workers import number_of
+from digits.workers import look, number_of
 from tests.scratch import Project, assert_complete
 
 
@@ -22,7 +26,7 @@ def test_a_grid_is_worked_off_and_what_fails_is_named(project: Project) -> None:
     assert project.run("python", "-m", "digits.workers") == ""
     project.dvc("exp", "run", "--queue", "-S", "models.knn.n_neighbors=1,2")
     project.dvc("exp", "run", "--queue", "-n", "bad", "-S", "models.knn.n_neighbors=9000")
-    said = project.run("python", "-m", "digits.workers", "2", fails=True)
+    said = project.run("python", "-m", "digits.workers", "2", fails=True, DIGITS_THREADS="6")
     assert "bad failed: `dvc queue logs NAME` says why." in said
     assert sorted(run.data.params["models.knn.n_neighbors"] for run in project.runs() if run.info.status == "FINISHED") == [
         "1",
@@ -31,5 +35,44 @@ def test_a_grid_is_worked_off_and_what_fails_is_named(project: Project) -> None:
     for run in project.runs():
         if run.info.status == "FINISHED":
             assert_complete(run, project)
-    assert set(seen.read_text(encoding="utf-8").split()) == {str(max(threads() // 2, 1))}
-    project.dvc("queue", "stop", "--kill")
+    assert set(seen.read_text(encoding="utf-8").split()) == {"3"}
+
+
+def test_what_was_lost_with_a_killed_worker_fails_and_the_rest_is_done(project: Project) -> None:
+    for neighbors, name in enumerate(("lost", "waits"), start=1):
+        project.dvc("exp", "run", "--queue", "-n", name, "-S", f"models.knn.n_neighbors={neighbors}")
+    project.dvc("queue", "start")
+    deadline = time.monotonic() + 60
+    while list(look(project.path).active.values()) != ["lost"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if {"queue-worker", "exec-run"} & set(words) and process.cwd().startswith(str(project.path)):
+            process.kill()
+    assert "lost failed: `dvc queue logs NAME` says why." in project.run("python", "-m", "digits.workers", fails=True)
+    (run,) = (run for run in project.runs() if run.info.status == "FINISHED")
+    assert run.info.run_name == "waits"
+    assert_complete(run, project)
+
+
+def test_stopped_workers_are_not_waited_for(project: Project) -> None:
+    for neighbors in range(1, 4):
+        project.dvc("exp", "run", "--queue", "-n", f"k{neighbors}", "-S", f"models.knn.n_neighbors={neighbors}")
+    with subprocess.Popen(
+        [sys.executable, "-m", "digits.workers"], cwd=project.path, env=project.env, stderr=subprocess.PIPE, text=True
+    ) as queue:
+        deadline = time.monotonic() + 60
+        while not look(project.path).active:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        project.dvc("queue", "stop")
+        _, said = queue.communicate(timeout=120)
+    assert queue.returncode == 1
+    assert "still wait, and no worker is left: `make queue` goes on with them." in said
+
+
+def test_a_second_failure_of_a_name_is_one_too(project: Project) -> None:
+    for _ in range(2):
+        project.dvc("exp", "run", "--queue", "-n", "bad", "-S", "models.knn.n_neighbors=9000")
+        assert "bad failed" in project.run("python", "-m", "digits.workers", fails=True)
