@@ -39,7 +39,9 @@ def uncommitted() -> str:
 
     New files that git does not know yet are not in it.
     """
-    return _git("diff", "HEAD", "--binary", "--", *EXPERIMENTED_WITH)
+    # Whatever a person's git is set to: `git apply` has to understand it.
+    plain = ["--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/"]
+    return _git("diff", "HEAD", "--binary", *plain, "--", *EXPERIMENTED_WITH)
 
 
 def locked(lock: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
-from mlflow.entities import LoggedModel, Run
+from mlflow.entities import LoggedModel, LoggedModelStatus, Run
 from mlflow.entities.model_registry import ModelVersion
 
 from digits.best import Standing, standing
@@ -126,9 +126,11 @@ def _in_words(stand: Standing | None) -> str:
 
 def _logged_model(store: Store, run: Run) -> LoggedModel:
     outputs = store.client.get_run(run.info.run_id).outputs
-    if not outputs or not outputs.model_outputs:
+    models = [store.client.get_logged_model(output.model_id) for output in (outputs.model_outputs if outputs else [])]
+    whole = [model for model in models if model.status == LoggedModelStatus.READY]  # others were being logged at a kill
+    if not whole:
         raise BadInput(f"the run {run.info.run_name} has no model.")
-    return store.client.get_logged_model(outputs.model_outputs[0].model_id)
+    return whole[0]
 
 
 def _validation(store: Store, run: Run, folder: Path) -> Path | None:

@@ -29,9 +29,14 @@ def restore(root: Path, store: Store, name: str) -> str:
         files = Path(store.client.download_artifacts(run.info.run_id, "", temporary))
         if not (files / "project" / "dvc.lock").exists() or not commit:
             raise BadInput(f"the run {run.info.run_name} is not complete: it lacks {'dvc.lock' if commit else 'its commit'}.")
-        if commit != _git(root, "rev-parse", "HEAD").strip():
+        if is_elsewhere := commit != _git(root, "rev-parse", "HEAD").strip():
             _git(root, "switch", "--quiet", "--detach", commit)
-        _bring(root, files)
+        try:
+            _bring(root, files)
+        except BadInput:  # git did not take the patch, nor any part of it
+            if is_elsewhere:
+                _git(root, "checkout", "--quiet", "-")
+            raise
     _run(root, sys.executable, "-m", "dvc", "checkout", "--force", "--quiet")
     return f"The workspace is that of the run {run.info.run_name}, commit {commit[:7]}{_beyond(run)}."
 

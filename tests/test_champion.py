@@ -81,7 +81,7 @@ class TestPromote:
             "five against the champion first: validated on different images or with different targets; it is not promoted" in said
         )
         down = digits(project, "promote", "first", fails=True, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}")
-        assert "does not answer, and what is asked for is there" in down
+        assert "does not answer" in down and "and what is asked for is there" in down and "this run goes to" not in down
 
 
 class TestRestore:
@@ -130,6 +130,12 @@ class TestRestore:
         project.dvc("exp", "run", "-n", "one", "-S", "models.knn.n_neighbors=1")
         project.git("checkout", "-q", "--", ".")
         assert "nothing is no run here" in digits(project, "restore", "nothing", fails=True)
+        (run,) = project.runs()
+        project.client().log_text(run.info.run_id, "no patch", "project/uncommitted.diff")
+        project.git("commit", "-q", "--allow-empty", "-m", "later")
+        before = project.git("log", "-1", "--format=%H %D"), project.git("status", "--porcelain")
+        assert "`git apply" in digits(project, "restore", "one", fails=True)
+        assert (project.git("log", "-1", "--format=%H %D"), project.git("status", "--porcelain")) == before
 
 
 class TestServe:
@@ -174,3 +180,5 @@ class TestServe:
         assert "serving: models/model.skops is not there" in project.run("python", "-m", "digits.serving", fails=True)
         assert "there is no champion yet" in project.run("python", "-m", "digits.serving", "champion", fails=True)
         assert "serving: x is no run here" in project.run("python", "-m", "digits.serving", "x", fails=True)
+        down = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}
+        assert "and what is asked for is there" in project.run("python", "-m", "digits.serving", "champion", fails=True, **down)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from digits.provenance import describe_source, run_name
+from digits.provenance import describe_source, run_name, uncommitted
 
 
 class TestSource:
@@ -40,6 +40,22 @@ class TestSource:
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text("target: 5\n", encoding="utf-8")
         assert describe_source()["dirty"] == dirty
+
+    @pytest.mark.parametrize(
+        ("setting", "value"),
+        [("color.diff", "always"), ("diff.noprefix", "true"), ("diff.external", "true"), ("diff.mnemonicPrefix", "true")],
+    )
+    def test_what_was_not_committed_can_be_applied(
+        self, repository: Callable[..., str], tmp_path: Path, setting: str, value: str
+    ) -> None:
+        """However a person likes to see differences."""
+        repository("config", setting, value)
+        (tmp_path / "params.yaml").write_text("target: 5\n", encoding="utf-8")
+        patch = uncommitted()
+        repository("checkout", "params.yaml")
+        (tmp_path / "patch").write_text(patch, encoding="utf-8")
+        repository("apply", "patch")
+        assert (tmp_path / "params.yaml").read_text(encoding="utf-8") == "target: 5\n"
 
     def test_may_have_no_git(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))

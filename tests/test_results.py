@@ -7,9 +7,10 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
-from mlflow.entities import Run
+from mlflow.entities import LoggedModelOutput, Run
 
 from digits.persistence import load_model
+from digits.registry import files_of as files_of_model
 from digits.store import KEY, has_complete_run
 from digits.tracking import Store, flattened, live_run
 from tests.imports import ROOT
@@ -102,6 +103,20 @@ class TestCompleteRun:
         complete(shared, key, made)
         assert has_complete_run(shared, key)
         assert len(with_key(shared, key)) == 1
+
+    def test_a_model_that_was_being_logged_at_a_kill_is_not_the_runs_model(self, tmp_path: Path, shared: Path, made: Path) -> None:
+        """MLflow keeps both, and hands them out in any order."""
+        key = key_of("killed while logging")
+        store = Store(shared)
+        run_id = store.create_run(PARAMS, {KEY: key})
+        for _ in range(3):
+            half = store.client.create_logged_model(store.experiment_id, "model", run_id)
+            store.client.log_outputs(run_id, [LoggedModelOutput(half.model_id, step=0)])
+        complete(shared, key, made)
+        (run,) = with_key(shared, key)
+        assert len(models_of(run, uri_of(shared))) == 4
+        found = files_of_model(store, run, tmp_path).model
+        assert predictions(found).tolist() == predictions(made / "model.skops").tolist()
 
     def test_models_load_and_predict_the_same_without_the_project(self, tmp_path: Path, shared: Path, made: Path) -> None:
         code = """
