@@ -2,11 +2,13 @@
 
 import os
 
-# MLflow reads these when it is imported. The limits are for a server that is down: its own would hang for minutes.
+DOWN_AFTER = "5"  # seconds without an answer: MLflow's own limits would hang for minutes
+
+# MLflow reads these when it is imported.
 for _name, _value in {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": DOWN_AFTER,
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }.items():
     os.environ.setdefault(_name, _value)

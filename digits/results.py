@@ -2,9 +2,9 @@
 
 import json
 import logging
-import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,11 +18,11 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from digits.errors import BadInput
+from digits import DOWN_AFTER
 from digits.files import open_array, read_json
 from digits.persistence import TRUSTED, load_model
 from digits.store import COMPLETE, KEY, database, server
-from digits.tracking import Store, begun_note, sqlite_uri
+from digits.tracking import Store, begun_note, in_a_line, sqlite_uri, store_for_a_run
 
 log = logging.getLogger(__name__)
 
@@ -52,21 +52,15 @@ class Result:
 def complete_run(folder: Path, result: Result) -> bool:
     """See to it that a result has one complete run; whether that is where it should be, and not in the embedded store instead.
 
-    Parameters: `folder` of the embedded store. Raises BadInput when the embedded database cannot be used.
+    Parameters: `folder` of the embedded store. Raises BadInput as `Store`.
     """
-    try:
-        store = Store(folder)
-    except (sqlite3.Error, mlflow.MlflowException, OSError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise BadInput(
-            f"the runs' database {database(folder)} cannot be used ({reason}); mend or delete it and run `dvc repro`."
-        ) from error
+    store = store_for_a_run(folder)
     try:
         run = _completed(store, result)
     except (mlflow.MlflowException, OSError) as error:
         if not server() or store.is_second_choice:
             raise
-        log.warning("the MLflow server failed (%s): the run goes to %s instead", " ".join(str(error).split())[:200], store.folder)
+        log.warning("the MLflow server failed (%s): the run goes to %s instead", in_a_line(error), store.folder)
         store = Store(folder, embedded=True)
         run = _completed(store, result)
     log.info("run %s is complete: `%s` brings its workspace back", run.info.run_name, bring_back(run.info.run_id))
@@ -74,7 +68,7 @@ def complete_run(folder: Path, result: Result) -> bool:
 
 
 def _completed(store: Store, result: Result) -> Run:
-    with store.locked():
+    with store.locked(), _time_to_upload():
         store.sweep()
         run = _find(store, result.key) or store.client.get_run(store.create_run(result.params, {KEY: result.key}))
         if COMPLETE not in run.data.tags:
@@ -82,6 +76,20 @@ def _completed(store: Store, result: Result) -> Run:
         if not store.is_second_choice:
             begun_note(store.folder, result.key).unlink(missing_ok=True)
     return run
+
+
+@contextmanager
+def _time_to_upload() -> Iterator[None]:
+    """A server that has answered may take longer with a large file than one that is down is given; but not than a person said."""
+    limit = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+    if os.environ[limit] != DOWN_AFTER:
+        yield
+        return
+    os.environ[limit] = "120"
+    try:
+        yield
+    finally:
+        os.environ[limit] = DOWN_AFTER
 
 
 def bring_back(run_id: str) -> str:

@@ -16,10 +16,11 @@ from mlflow.sklearn import save_model
 from digits.errors import BadInput
 from digits.files import remove
 from digits.persistence import load_model
+from digits.ports import check_port
 from digits.registry import champion_files, files_of, find_run
 from digits.results import how_to_log
 from digits.store import store_folder
-from digits.tracking import Store
+from digits.tracking import reached_store
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def main(model: str = "workspace", port: str = "5001") -> None:
     """Serve a model until interrupted."""
     try:
+        check_port(port)
         folder = prepare(model, store_folder(ROOT) / f"served-{port}")
     except (BadInput, mlflow.MlflowException) as error:
         sys.exit(f"serving: {error}")
@@ -50,7 +52,7 @@ def _file(model: str, folder: Path) -> Path:
         if not (file := ROOT / "models" / "model.skops").exists():
             raise BadInput(f"{file.relative_to(ROOT)} is not there: `dvc repro` or `dvc pull` brings it.")
         return file
-    store = Store(store_folder(ROOT))
+    store = reached_store(store_folder(ROOT))
     return (champion_files(store, folder) if model == "champion" else files_of(store, find_run(store, model), folder)).model
 
 

@@ -7,6 +7,7 @@ with one run. Training never fails because of the tracker: a server that does no
 
 import logging
 import os
+import re
 import socket
 import sqlite3
 import time
@@ -22,12 +23,14 @@ import psutil
 from filelock import FileLock
 from mlflow.entities import Metric, Param, Run
 
+from digits.errors import BadInput
 from digits.files import write_json
 from digits.provenance import describe_source, run_name
 from digits.store import KEY, database, server
 
 log = logging.getLogger(__name__)
 logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)  # it announces every table it creates
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # it announces every retry
 
 EXPERIMENT = "digits"
 
@@ -36,25 +39,29 @@ class Store:
     """Where runs go: the server or database that MLFLOW_TRACKING_URI names, else sqlite in the folder given.
 
     Parameters: `folder`; `embedded` to use no server, whatever that variable says. `is_second_choice` tells whether a server was
-    meant and did not answer.
+    meant, `unreached` in words that it did not answer.
+    Raises BadInput when the database cannot be used, or somebody deleted our experiment.
     """
 
     def __init__(self, folder: Path, embedded: bool = False) -> None:
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.is_second_choice = embedded and server() is not None
+        self.unreached = ""
         if (uri := server()) and not embedded:
             try:
                 self._connect(uri, artifacts=None)  # a server decides itself where artifacts go
                 return
             except mlflow.MlflowException as error:
-                reason = " ".join(str(error).split())[:200]
-                host = uri.rpartition("@")[2]  # without a password
-                log.warning("the MLflow server %s does not answer (%s): this run goes to %s instead", host, reason, self.folder)
+                self.unreached = f"the MLflow server {without_password(uri)} does not answer ({in_a_line(error)})"
                 self.is_second_choice = True
         file = database(self.folder)
-        self._create_once(file)
-        self._connect(sqlite_uri(file), artifacts=file.parent / "artifacts")
+        try:
+            self._create_once(file)
+            self._connect(sqlite_uri(file), artifacts=file.parent / "artifacts")
+        except (sqlite3.Error, mlflow.MlflowException, OSError) as error:
+            cure = "mend or delete it and run `dvc repro`"
+            raise BadInput(f"the runs' database {file} cannot be used ({in_a_line(error)}); {cure}.") from error
 
     def _create_once(self, file: Path) -> None:
         # Two processes that both create MLflow's tables break the file: one builds it aside, all others wait.
@@ -76,6 +83,11 @@ class Store:
                 self.client.create_experiment(EXPERIMENT, location)
         found = self.client.get_experiment_by_name(EXPERIMENT)
         assert found, f"{uri} did not keep the experiment {EXPERIMENT!r}"
+        if found.lifecycle_stage != "active":  # restoring it ourselves would bring back runs that were deleted one by one
+            raise BadInput(
+                f"MLflow's experiment {EXPERIMENT!r} was deleted: "
+                f"`mlflow experiments restore --experiment-id {found.experiment_id}` brings it back (MLFLOW_TRACKING_URI={uri})."
+            )
         self.experiment_id = found.experiment_id
 
     def runs(self, filter_string: str) -> list[Run]:
@@ -146,6 +158,22 @@ class LiveRun:
             store.client.set_terminated(self._run_id, status)
 
 
+def store_for_a_run(folder: Path) -> Store:
+    """The store, for whoever has a run to log: a warning when a server is meant and does not answer."""
+    store = Store(folder)
+    if store.unreached:
+        log.warning("%s: this run goes to %s instead", store.unreached, store.folder)
+    return store
+
+
+def reached_store(folder: Path) -> Store:
+    """The store, for whoever looks for what is there. Raises BadInput when a server is meant and does not answer."""
+    store = Store(folder)
+    if store.unreached:
+        raise BadInput(f"{store.unreached}, and what is asked for is there.")
+    return store
+
+
 def begun_note(folder: Path, key: str) -> Path:
     """Where `train` notes which run it had begun for a result, and what that cost, when the server did not answer in the end."""
     return folder / "begun" / f"{key}.json"
@@ -160,7 +188,7 @@ def live_run(folder: Path, params: Mapping[str, Any]) -> Iterator[LiveRun]:
     begun: list[LiveRun] = []
 
     def begin() -> None:
-        store = Store(folder)
+        store = store_for_a_run(folder)
         store.sweep()
         begun.append(LiveRun(store, store.create_run(params, {})))
 
@@ -179,6 +207,16 @@ def sqlite_uri(file: Path) -> str:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA schema_version")
     return f"sqlite:///{quote(str(file))}"
+
+
+def in_a_line(error: Exception) -> str:
+    """What an error says, for people and logs: short, and without the password of a server's address."""
+    return without_password(" ".join(str(error).split()))[:300]
+
+
+def without_password(text: str) -> str:
+    """http://user:secret@host as http://host."""
+    return re.sub(r"//[^/@\s]+@", "//", text)
 
 
 def flattened(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -206,7 +244,10 @@ def _attempt(work: Callable[[], Any]) -> bool:
     """Whether it worked. A tracker's trouble is a warning: the result is on disk, and `track` logs it when the tracker is back."""
     try:
         work()
+    except BadInput as error:
+        log.warning("MLflow: %s", error)
+        return False
     except Exception as error:  # noqa: BLE001 (whatever it is)
-        log.warning("MLflow: %s: %s", type(error).__name__, " ".join(str(error).split())[:300])
+        log.warning("MLflow: %s: %s", type(error).__name__, in_a_line(error))
         return False
     return True

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from digits.errors import BadInput
+from digits.ports import check_port
 from digits.store import server, store_folder
 from digits.tracking import Store
 from digits.view import save_view, url
@@ -16,7 +18,11 @@ def main(port: str = "5000") -> None:
     """Serve the store on 127.0.0.1 until interrupted."""
     if uri := server():
         sys.exit(f"MLFLOW_TRACKING_URI says that the runs are on {uri}: open that in a browser.")
-    store = Store(store_folder(Path(__file__).resolve().parent.parent))
+    try:
+        check_port(port)
+        store = Store(store_folder(Path(__file__).resolve().parent.parent))
+    except BadInput as error:
+        sys.exit(f"ui: {error}")
     store.sweep()
     save_view(store.client, store.experiment_id)
     print(f"MLflow over {store.folder}: {url(f'http://127.0.0.1:{port}', store.experiment_id)} (Ctrl-C ends it)", flush=True)

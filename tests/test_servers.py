@@ -1,19 +1,35 @@
 """Real MLflow servers: one that runs are logged to, and the UI."""
 
 import shutil
+import threading
+import time
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import mlflow
 import psutil
 import pytest
 
-from digits import ui
+from digits import DOWN_AFTER, ui
 from digits.store import COMPLETE, KEY, has_complete_run
 from digits.tracking import Store, live_run
 from tests.imports import ROOT
-from tests.runs import METRICS, PARAMS, complete, files_of, free_port, key_of, models_of, python, wait_for_health, with_key
+from tests.runs import (
+    METRICS,
+    PARAMS,
+    complete,
+    files_of,
+    free_port,
+    key_of,
+    mlflow_server,
+    models_of,
+    python,
+    wait_for_health,
+    with_key,
+)
 
 # MLflow's own, when it first imports its models.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
@@ -24,17 +40,11 @@ class TestServers:
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, made: Path
     ) -> None:
         """And when it goes away in the middle of a training, that costs a warning."""
-        port = free_port()
-        uri = f"http://127.0.0.1:{port}"
         server, client, folder = tmp_path / "server", tmp_path / "client", tmp_path / "client" / ".mlflow"
-        server.mkdir()
         client.mkdir()
         monkeypatch.chdir(client)
-        arguments = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1"]
-        arguments += ["--backend-store-uri", f"sqlite:///{server / 'runs.db'}", "--artifacts-destination", server / "artifacts"]
         with ExitStack() as later:
-            with python(*arguments, cwd=server, log=server / "log", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false") as process:
-                wait_for_health(process, port)
+            with mlflow_server(server, free_port()) as uri:
                 monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
                 with live_run(folder, PARAMS) as run:
                     run.log_metrics(METRICS["validation"], "validation")
@@ -82,3 +92,49 @@ class TestServers:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://runs.invalid")
         with pytest.raises(SystemExit, match=r"https://runs\.invalid"):
             ui.main()
+
+
+class Slow(BaseHTTPRequestHandler):
+    """A server before the server, at which the first file takes longer to arrive than one that is down is given."""
+
+    upstream = ""
+    waited: list[str] = []  # noqa: RUF012
+
+    def handle_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.command == "PUT" and not self.waited:
+            self.waited.append(self.path)
+            time.sleep(float(DOWN_AFTER) + 2)
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "accept-encoding")}
+        try:
+            with urlopen(Request(self.upstream + self.path, body or None, headers, method=self.command)) as answer:
+                status, kind, said = answer.status, answer.headers["Content-Type"], answer.read()
+        except HTTPError as error:
+            status, kind, said = error.code, error.headers["Content-Type"], error.read()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing."""
+
+
+def test_a_server_may_take_its_time_with_a_file(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, made: Path
+) -> None:
+    with mlflow_server(tmp_path / "server", free_port()) as uri, ThreadingHTTPServer(("127.0.0.1", 0), Slow) as slow:
+        monkeypatch.setattr(Slow, "upstream", uri)
+        threading.Thread(target=slow.serve_forever, daemon=True).start()
+        try:
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{slow.server_port}")
+            assert complete(tmp_path / ".mlflow", key_of("slow"), made), caplog.text
+            (run,) = Store(tmp_path / ".mlflow").runs(f"tags.{COMPLETE} = 'true'")
+        finally:
+            slow.shutdown()
+        assert len(Slow.waited) == 1
+        assert files_of(run, uri, tmp_path / "downloaded")["plots/errors.png"] == b"a picture"
+    assert not (tmp_path / ".mlflow" / "mlflow.db").exists()

@@ -13,8 +13,9 @@ import psutil
 import pytest
 from mlflow.entities import ViewType
 
+from digits.errors import BadInput
 from digits.store import COMPLETE, KEY, has_complete_run, result_key
-from digits.tracking import Store, flattened, live_run
+from digits.tracking import Store, flattened, live_run, reached_store, store_for_a_run
 from tests.imports import ROOT
 from tests.runs import (
     METRICS,
@@ -37,6 +38,33 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as A
 
 
 class TestStore:
+    def test_an_experiment_that_was_deleted_is_a_sentence(self, tmp_path: Path) -> None:
+        store = Store(tmp_path)
+        store.client.delete_experiment(store.experiment_id)
+        with pytest.raises(BadInput, match=f"was deleted: `mlflow experiments restore --experiment-id {store.experiment_id}`"):
+            Store(tmp_path)
+        store.client.restore_experiment(store.experiment_id)
+        assert Store(tmp_path).experiment_id == store.experiment_id
+
+    def test_a_database_that_is_none_is_a_sentence(self, tmp_path: Path) -> None:
+        (tmp_path / "mlflow.db").write_bytes(b"garbage" * 100)
+        with pytest.raises(BadInput, match=r"mlflow\.db cannot be used \(file is not a database\); mend or delete it"):
+            Store(tmp_path)
+
+    def test_a_server_that_is_down_is_said(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    ) -> None:
+        """Whoever only looks is not told where a run goes."""
+        uri = f"http://user:secret@127.0.0.1:{free_port()}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        with pytest.raises(BadInput, match=r"does not answer .*, and what is asked for is there") as refusal:
+            reached_store(tmp_path)
+        assert not caplog.records
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)  # where MLflow writes what it uses
+        assert store_for_a_run(tmp_path).is_second_choice
+        assert "this run goes to" in caplog.text
+        assert "secret" not in caplog.text + str(refusal.value)
+
     def test_racing_processes_lose_no_run(self, tmp_path: Path, made: Path) -> None:
         """Four create the store at once, log five runs each, and then all come to one and the same result."""
         code = """
@@ -249,7 +277,7 @@ class TestWithoutTracker:
 
     def test_a_damaged_database(self, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
         (tmp_path / "mlflow.db").write_bytes(b"This is no database." * 1000)
-        assert "MLflow: DatabaseError" in self.train(tmp_path, caplog)
+        assert "MLflow: the runs' database" in self.train(tmp_path, caplog)
 
     def test_a_folder_that_cannot_be(self, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"")
