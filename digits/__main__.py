@@ -89,9 +89,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _level(text: str) -> float:
-    level = float(text)
+    try:
+        level = float(text)
+    except ValueError:
+        level = 0
     if not 0 < level < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text} is not a number between 0 and 1")
     return level
 
 
@@ -107,7 +110,7 @@ def _compare(given: argparse.Namespace) -> None:
         if given.gallery:
             raise BadInput(f"--gallery takes two revisions, not {len(revisions)}.")
         found = pairs(revisions, given.confidence)
-        print(to_json(found) if given.json else matrix(found, given.confidence, given.md), end="")
+        print(to_json(found) if given.json else matrix(found, given.md), end="")
         return
     a, b = revisions
     found = [compare(a, b, given.confidence)]
@@ -151,7 +154,7 @@ def _best(given: argparse.Namespace) -> None:
     from digits.revisions import WORKSPACE, experiments
 
     names = given.revisions or [WORKSPACE, *experiments(ROOT)]
-    print(as_text(ranked(ROOT, names, given.confidence), given.confidence), end="")
+    print(as_text(*ranked(ROOT, names, given.confidence), given.confidence), end="")
 
 
 def _report(given: argparse.Namespace) -> None:
@@ -163,6 +166,7 @@ def _report(given: argparse.Namespace) -> None:
         comparison = as_text(compare(read_revision(ROOT, given.against), read_revision(ROOT, WORKSPACE)), markdown=True)
     except BadInput as error:
         comparison = f"Not compared with `{given.against}`: {error}\n"
+        print(f"digits: not compared with {given.against}: {error}", file=sys.stderr)
     write(ROOT, comparison)
     print("report.html and report.md are written.")
 
@@ -181,12 +185,9 @@ def _restore(given: argparse.Namespace) -> None:
 
 def _store() -> "Store":
     from digits.store import store_folder
-    from digits.tracking import Store
+    from digits.tracking import reached_store
 
-    store = Store(store_folder(ROOT))
-    if store.is_second_choice:
-        raise BadInput("the MLflow server that MLFLOW_TRACKING_URI names does not answer, and what is asked for is there.")
-    return store
+    return reached_store(store_folder(ROOT))
 
 
 def _predict(given: argparse.Namespace) -> int:
@@ -195,6 +196,8 @@ def _predict(given: argparse.Namespace) -> int:
     from digits.predict import picture_files
 
     _check_writable("--explain", given.explain)
+    for stream in (sys.stdout, sys.stderr):  # a file's name may be of bytes that are no text
+        stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     reader = _champion() if given.champion else _workspace()
     paths = list(picture_files(given.pictures))
     failed = 0
@@ -215,11 +218,11 @@ def _predict(given: argparse.Namespace) -> int:
 
 
 def _workspace() -> "Reader":
-    from digits.params import parse_params
+    from digits.params import read_params
     from digits.predict import load_reader
 
-    params = parse_params((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    return load_reader(ROOT / "models" / "model.skops", ROOT / "models" / "validation", params.target)
+    target = read_params(ROOT / "params.yaml").target
+    return load_reader(ROOT / "models" / "model.skops", ROOT / "models" / "validation", target)
 
 
 def _champion() -> "Reader":
@@ -255,7 +258,7 @@ def _explain(answers: Sequence["Answer"], path: Path) -> None:
     if not answers:
         raise BadInput(f"--explain {path} was not written: no picture could be read.")
     captions = [f"{answer.digit}   {_percent(answer.probability)}" for answer in answers]
-    names = [answer.path.name for answer in answers]
+    names = [os.fsencode(answer.path.name).decode(errors="replace") for answer in answers]
     images = [answer.image for answer in answers if answer.image is not None]
     _write_png("--explain", seen([thumbnail(answer.path) for answer in answers], images, names, captions), path)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from digits.compare import UNDECIDED
+from digits.compare import UNDECIDED, percent
 from digits.errors import BadInput
 from digits.intervals import mcnemar, paired_difference
 from digits.predictions import Predictions
@@ -25,22 +25,25 @@ class Rank:
     high: float | None = None
 
 
-def ranked(root: Path, names: list[str], confidence: float = 0.95) -> list[Rank]:
-    """The revisions that were validated, the best first. What they did on the test set is not read.
+def ranked(root: Path, names: list[str], confidence: float = 0.95) -> tuple[list[Rank], list[str]]:
+    """The revisions that were validated, the best first, and the names of those that were not. Nothing of the test set is read.
 
     Each is compared with the first on the images that both were validated on, by McNemar's exact test.
     Raises NoSuchRevision, and BadInput when none of them was validated.
     """
     metrics: dict[str, dict[str, Any]] = {}
+    without: list[str] = []
     for name in names:
         try:
             found = read_metrics(root, name, "validation")
         except NoSuchRevision:
             raise
-        except BadInput:
-            continue  # an experiment that failed, or a branch before it had results
+        except BadInput:  # an experiment that failed, or a branch before it had results
+            found = {}
         if found.get("n"):
             metrics[name] = found
+        else:
+            without.append(name)
     if not metrics:
         raise BadInput("no revision has been validated: `dvc repro` or `dvc exp run` with train.validate other than none.")
     order = sorted(metrics, key=lambda name: -metrics[name]["accuracy"])
@@ -52,7 +55,7 @@ def ranked(root: Path, names: list[str], confidence: float = 0.95) -> list[Rank]
             ranks.append(Rank(name, metrics[name], "not on this machine: `dvc pull`, or `dvc exp apply` and `dvc repro`"))
         else:
             ranks.append(_against(first, other, metrics[name], confidence))
-    return ranks
+    return ranks, without
 
 
 def _predictions(root: Path, name: str) -> Revision | None:
@@ -100,8 +103,8 @@ def _at(said: Predictions, rows: np.ndarray) -> Predictions:
     return Predictions(said.rows[where], said.labels[where], said.predicted[where], said.scores[where])
 
 
-def as_text(ranks: list[Rank], confidence: float) -> str:
-    """A table for the terminal."""
+def as_text(ranks: list[Rank], without: list[str], confidence: float) -> str:
+    """A table for the terminal, and which revisions are without a validation."""
     header = (
         "",
         "experiment",
@@ -109,7 +112,7 @@ def as_text(ranks: list[Rank], confidence: float) -> str:
         "accuracy",
         "95 % interval",
         "errors",
-        f"against the first, {confidence:.0%} interval",
+        f"against the first, {percent(confidence)} interval",
         "",
     )
     rows = [header]
@@ -122,8 +125,14 @@ def as_text(ranks: list[Rank], confidence: float) -> str:
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    alike = [rank.name for rank in ranks if rank.verdict in (UNDECIDED, "better")]  # better: on the images that both were asked
+    unknown = [rank.name for rank in ranks[1:] if rank.p_value is None]
     if len(ranks) == 1:
-        return "\n".join([*lines, "", "Only one has been validated: nothing to compare it with."]) + "\n"
-    alike = [rank.name for rank in ranks if rank.verdict == UNDECIDED]
-    end = f"Cannot be told from the first: {', '.join(alike)}." if alike else "No other can be said to be as good as the first."
+        end = "Only one has been validated: nothing to compare it with."
+    elif alike:
+        end = f"Cannot be told from the first: {', '.join(alike)}."
+    else:
+        end = "None that was compared is as good as the first." if unknown else "No other can be said to be as good as the first."
+    end += f" Not compared: {', '.join(unknown)}." if unknown else ""
+    end += f" Not validated: {', '.join(without)}." if without else ""
     return "\n".join([*lines, "", f"{end} Ranked by validation alone; nothing of the test set was read."]) + "\n"

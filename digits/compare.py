@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -84,6 +84,8 @@ def compare(a: Revision, b: Revision, confidence: float = 0.95) -> Comparison:
     one, other = a.predictions, b.predictions
     if a.metrics.get("test_set") != b.metrics.get("test_set") or not np.array_equal(one.rows, other.rows):
         raise BadInput(f"{a.name} and {b.name} were tested on different images: allowed is one test set (fetch and split alike).")
+    if "test_set" not in a.metrics and a.params["fetch"] != b.params["fetch"]:  # validation: the rows are of different images
+        raise BadInput(f"{a.name} and {b.name} are about different data sets: allowed is one fetch.dataset.")
     if one.labels.dtype != other.labels.dtype or not np.array_equal(one.labels, other.labels):
         raise BadInput(f"{a.name} and {b.name} answer different questions: allowed is one target.")
     accuracy = _hits("accuracy", one.right, other.right, confidence)
@@ -172,7 +174,7 @@ def as_text(comparison: Comparison, markdown: bool = False) -> str:
     bold = "**" if markdown else ""
     code = "`" if markdown else ""
     a, b = f"{code}{c.a}{code}", f"{code}{c.b}{code}"
-    level = f"{c.confidence:.0%}" if round(c.confidence * 100) == c.confidence * 100 else f"{c.confidence}"
+    level = percent(c.confidence)
     lines = [
         f"{b} against {a}: {bold}{first.verdict}{bold}{f' than {a}' if first.verdict != UNDECIDED else ''}.",
         "",
@@ -200,6 +202,11 @@ def as_text(comparison: Comparison, markdown: bool = False) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def percent(level: float) -> str:
+    """0.95 as 95%, 0.999 as 99.9%."""
+    return f"{100 * level:.6g}%"
+
+
 def _cells(each: Difference) -> list[str]:
     interval = f"{each.low:+.4f} to {each.high:+.4f}"
     return [each.name, f"{each.a:.4f}", f"{each.b:.4f}", f"{each.difference:+.4f}", interval, each.verdict]
@@ -210,25 +217,28 @@ def _p(difference: Difference) -> str:
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
 
 
-def matrix(comparisons: Sequence[Comparison], confidence: float, markdown: bool = False) -> str:
-    """Several revisions against each other: the row against the column, with Holm's correction for so many comparisons."""
-    p_values = holm([c.accuracy.tested for c in comparisons])
+def matrix(comparisons: Sequence[Comparison], markdown: bool = False) -> str:
+    """Several revisions against each other, as `pairs` compared them: the row against the column."""
     names = list(dict.fromkeys(name for c in comparisons for name in (c.a, c.b)))
     cells = {(name, name): "." for name in names}
     accuracy: dict[str, float] = {}
-    for c, p in zip(comparisons, p_values, strict=True):
-        judged = _judged(c.accuracy, p, confidence)
-        accuracy |= {c.a: judged.a, c.b: judged.b}
-        cells[c.b, c.a] = f"{judged.difference:+.4f} {judged.verdict}"
-        cells[c.a, c.b] = f"{0 - judged.difference:+.4f} {_turned(judged.verdict)}"
+    for c in comparisons:
+        accuracy |= {c.a: c.accuracy.a, c.b: c.accuracy.b}
+        cells[c.b, c.a] = f"{c.accuracy.difference:+.4f} {c.accuracy.verdict}"
+        cells[c.a, c.b] = f"{0 - c.accuracy.difference:+.4f} {_turned(c.accuracy.verdict)}"
     rows = [[name, f"{accuracy[name]:.4f}", *(cells[name, other] for other in names)] for name in names]
     table = _table(["", "accuracy", *(f"against {name}" for name in names)], rows, markdown)
     return "\n".join([*table, "", f"McNemar's exact test, Holm's correction for {len(comparisons)} comparisons."]) + "\n"
 
 
 def pairs(revisions: Sequence[Revision], confidence: float) -> list[Comparison]:
-    """Every two of several revisions."""
-    return [compare(a, b, confidence) for a, b in combinations(revisions, 2)]
+    """Every two of several revisions; the p-values and verdicts on the accuracy are with Holm's correction for so many."""
+    found = [compare(a, b, confidence) for a, b in combinations(revisions, 2)]
+    corrected = holm([each.accuracy.tested for each in found])
+    return [
+        replace(each, metrics=[_judged(each.accuracy, p, confidence), *each.metrics[1:]])
+        for each, p in zip(found, corrected, strict=True)
+    ]
 
 
 def _turned(verdict: str) -> str:

@@ -16,13 +16,12 @@ from vl_convert import javascript_bundle
 
 from digits.errors import BadInput
 from digits.files import read_json, replace
-from digits.params import Params, parse_params
+from digits.params import Params, read_params
 from digits.yaml12 import parse_yaml
 
 VEGA_LITE = "5.21"  # DVC's plots are written for the fifth
 _PER_DIGIT = re.compile(r"(recall|precision|f1)_(\d)")
 _PARTS = ("validation", "test")
-_MORE = "Each digit, the plots and the pictures: `make report`, then open `report.html`."
 
 
 def main(root: Path, comparison: str | None) -> None:
@@ -39,7 +38,7 @@ def report(root: Path, comparison: str | None) -> tuple[str, str]:
 
     Raises BadInput when something is missing that `dvc repro` makes.
     """
-    params = parse_params((root / "params.yaml").read_text(encoding="utf-8"))
+    params = read_params(root / "params.yaml")
     validation, test = (_metrics(root, part) for part in _PARTS)
     title = f"# {_revision(root)}"
     head = [title, _headline(params, validation, test)]
@@ -330,6 +329,7 @@ h2 { font-size: 1.2rem; margin: 2.5rem 0 .75rem; padding-bottom: .25rem; border-
 h1 + p { font-size: 1.15rem; }
 p, ul { max-width: 46rem; }
 .wide { overflow-x: auto; }
+.wide + .wide { margin-top: 1.25rem; }
 table { border-collapse: collapse; font-size: .9rem; line-height: 1.35; }
 th, td { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { font-weight: 600; }

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,13 +81,29 @@ def read_hash(root: Path, name: str, path: str) -> str:
 
 
 def experiments(root: Path) -> list[str]:
-    """The names of this repository's DVC experiments, newest first."""
-    command = ["git", "for-each-ref", "--sort=-committerdate", "--format=%(refname:lstrip=4)", "refs/exps/[0-9a-f][0-9a-f]/*/*"]
-    return list(dict.fromkeys(subprocess.check_output(command, cwd=root, text=True).split()))
+    """This repository's DVC experiments, newest first: their names, or the commits of those whose name others have too."""
+    check_repository(root)
+    form = "--format=%(refname:lstrip=4) %(objectname:short)"
+    found = [
+        line.split() for line in _git_lines(root, "for-each-ref", "--sort=-committerdate", form, "refs/exps/[0-9a-f][0-9a-f]/*/*")
+    ]
+    often = Counter(name for name, _ in found)
+    return [name if often[name] == 1 else commit for name, commit in found]
+
+
+def _git_lines(root: Path, *command: str) -> list[str]:
+    return subprocess.check_output(["git", *command], cwd=root, text=True).splitlines()
+
+
+def check_repository(root: Path) -> None:
+    """Raises BadInput when the project is no git repository, as after a download of its files alone."""
+    if not (root / ".git").exists():
+        raise BadInput(f"{root} is no git repository, in which revisions and experiments are: `git clone` it.")
 
 
 @contextmanager
 def _opened(root: Path, name: str) -> Iterator[Repo]:
+    check_repository(root)
     try:
         with Repo(str(root)) as repo:
             if name == WORKSPACE:
@@ -96,6 +113,10 @@ def _opened(root: Path, name: str) -> Iterator[Repo]:
         with Repo(str(root), rev=commit) as repo:
             yield repo
     except (RevError, SCMError) as error:
+        alike = _git_lines(root, "for-each-ref", "--format=%(objectname:short)", f"refs/exps/*/*/{name}")
+        if len(alike) > 1:
+            message = f"{len(alike)} experiments are called {name}: allowed is the commit of one ({', '.join(alike)})."
+            raise NoSuchRevision(message) from error
         raise NoSuchRevision(
             f"{name} is no revision here: allowed are {WORKSPACE}, branches, tags, commits and DVC experiments (`dvc exp show`)."
         ) from error

@@ -70,7 +70,8 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_ranks(by_hand: list[str]) -> None:
-    ranks = ranked(Path(), ["unvalidated", "failed", *ALL])
+    ranks, without = ranked(Path(), ["unvalidated", "failed", *ALL])
+    assert without == ["unvalidated", "failed"]
     assert set(by_hand) == {"validation"}
     assert [rank.name for rank in ranks] == sorted(ALL, key=lambda name: -ALL[name].metrics["accuracy"])
     found = {rank.name: rank for rank in ranks}
@@ -85,16 +86,28 @@ def test_ranks(by_hand: list[str]) -> None:
     for name in ("elsewhere", "yes or no", "other data"):
         assert found[name] == Rank(name, dict(ALL[name].metrics), "validated on other images")
     assert found["gone"].verdict.startswith("not on this machine: `dvc pull`") and found["gone"].p_value is None
-    lines = as_text(ranks, 0.9).splitlines()
-    assert len(lines) == 1 + len(ALL) + 2 and "90% interval" in lines[0]
+    lines = as_text(ranks, without, 0.999).splitlines()
+    assert len(lines) == 1 + len(ALL) + 2 and "against the first, 99.9% interval" in lines[0]
     assert lines[1].split()[:3] == ["1", "good", "100"]
-    assert lines[-1].startswith("Cannot be told from the first: middling. Ranked by validation alone")
+    assert lines[-1].startswith(
+        "Cannot be told from the first: middling. Not compared: elsewhere, yes or no, other data, gone. "
+        "Not validated: unvalidated, failed. Ranked by validation alone"
+    )
 
 
 def test_when_the_first_is_gone_none_can_be_compared(by_hand: list[str]) -> None:
     assert by_hand == []
-    ranks = ranked(Path(), ["bad", "gone"])
+    ranks, without = ranked(Path(), ["bad", "gone"])
     assert [(rank.name, rank.p_value) for rank in ranks] == [("gone", None), ("bad", None)]
+    assert "None that was compared is as good as the first. Not compared: bad." in as_text(ranks, without, 0.95)
+
+
+def test_better_on_the_images_that_both_were_asked_is_not_worse() -> None:
+    metrics = dict(ALL["good"].metrics)
+    ranks = [Rank("first", metrics, "the first"), Rank("other", metrics, "better", 0.01, 0.001, 0.01)]
+    assert "Cannot be told from the first: other." in as_text(ranks, [], 0.95)
+    ranks[1] = Rank("other", metrics, "worse", 0.01, -0.01, -0.001)
+    assert "No other can be said to be as good as the first. Ranked" in as_text(ranks, [], 0.95)
 
 
 @pytest.mark.parametrize(
@@ -124,12 +137,25 @@ def test_experiments_are_ranked_without_the_test_set(project: Project) -> None:
     assert (code, err) == (0, "")
     lines = [line.split() for line in text.splitlines()]
     assert [line[:2] for line in lines[1:3]] == [["1", "main"], ["2", "folds"]]
-    assert "unvalidated" not in text and "p = " in text
+    assert "Not validated: unvalidated." in text and "p = " in text
     assert "worse" in text or UNDECIDED in text
     code, text, err = digits(project, "best")
     assert (code, err) == (0, "")
     assert {"workspace", "folds"} == {line.split()[1] for line in text.splitlines()[1:3]}
     assert digits(project, "compare", "main", "folds")[0] == 3
+
+
+def test_experiments_that_share_a_name_are_told_apart_by_commit(project: Project) -> None:
+    project.dvc("exp", "run", "--temp", "-n", "twin", "-S", "models.knn.n_neighbors=1")
+    project.git("commit", "-q", "--allow-empty", "-m", "later")
+    project.dvc("exp", "run", "--temp", "-n", "twin", "-S", "models.knn.n_neighbors=2")
+    project.git("commit", "-q", "--allow-empty", "-m", "latest")
+    commits = project.git("for-each-ref", "--format=%(objectname:short)", "refs/exps/*/*/twin").split()
+    code, text, err = digits(project, "best")
+    assert (code, err) == (0, "")
+    assert {line.split()[1] for line in text.splitlines()[1:4]} == {"workspace", *commits}
+    code, _, err = digits(project, "compare", "twin")
+    assert code == 1 and "2 experiments are called twin: allowed is the commit of one" in err and all(c in err for c in commits)
 
 
 def used_by_models(project: Project) -> set[str]:

@@ -1,6 +1,7 @@
 """`compare` on revisions made by hand: every number against another library's, every sentence as it will be read."""
 
 import json
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -230,7 +231,7 @@ def test_texts(a: Revision, b: Revision) -> None:
 
 def judged(comparisons: list[Comparison]) -> dict[tuple[str, str], str]:
     """The cells of the matrix, by row and column."""
-    (header, *rows) = markdown_tables(matrix(comparisons, 0.95, markdown=True))[0]
+    (header, *rows) = markdown_tables(matrix(comparisons, markdown=True))[0]
     names = [name.removeprefix("against ") for name in header[2:]]
     assert [row[0] for row in rows] == names
     return {(row[0], name): cell for row in rows for name, cell in zip(names, row[2:], strict=True)}
@@ -247,18 +248,22 @@ def test_matrix_is_antisymmetric() -> None:
             (number, _, word), (back, _, other) = cell.partition(" "), cells[column, row].partition(" ")
             assert float(number) == -float(back) and word == turned[other]
     assert cells["b", "a"].endswith(" better") and cells["c", "a"].endswith(UNDECIDED)
-    assert "3 comparisons" in matrix(pairs([A, B, SAME], 0.95), 0.95)
+    assert "3 comparisons" in matrix(pairs([A, B, SAME], 0.95))
 
 
 def test_matrix_has_holm_s_correction() -> None:
     worse = [np.where(np.arange(N) < errors, (TRUTH + 1) % 10, TRUTH).astype(np.uint8) for errors in (0, 6, 11)]
-    found = pairs([revision(name, TRUTH, said) for name, said in zip("xyz", worse, strict=True)], 0.95)
-    raw = [c.accuracy.tested for c in found]
+    revisions = [revision(name, TRUTH, said) for name, said in zip("xyz", worse, strict=True)]
+    found = pairs(revisions, 0.95)
+    raw = [compare(a, b).accuracy.tested for a, b in combinations(revisions, 2)]
     corrected = multipletests(raw, method="holm")[1]
     cells = judged(found)
     assert raw[0] < 0.05 < corrected[0]
-    for c, p in zip(found, corrected, strict=True):
-        assert cells[c.b, c.a].endswith(UNDECIDED if p > 0.05 else "worse")
+    for c, said, p in zip(found, json.loads(to_json(found)), corrected, strict=True):
+        word = UNDECIDED if p > 0.05 else "worse"
+        assert cells[c.b, c.a].endswith(word)
+        assert said["verdict"] == said["metrics"][0]["verdict"] == word, "for machines as for people"
+        assert said["p_value"] == pytest.approx(p, abs=1e-12)
 
 
 def test_no_difference_has_one_sign() -> None:
