@@ -16,13 +16,13 @@ LEVELS = np.linspace(0, 1, 101)
 
 
 def thresholds(scored: Scored) -> dict[str, tuple[NDArray, NDArray, NDArray]]:
-    """Thresholds, and precision and recall at each, of a yes/no target; none where no image is a yes."""
+    """Thresholds (n,) of a yes/no target, and precision and recall (n + 1,) at each and beyond; none where no image is a yes."""
     curves = {}
     for part, (y, scores) in scored.items():
         if not y.any():
             continue
         precision, recall, at = precision_recall_curve(y, scores)
-        curves[part] = at, precision[:-1], recall[:-1]
+        curves[part] = at, precision, recall
     return curves
 
 
@@ -52,7 +52,7 @@ def threshold_table(scored: Scored) -> Table:
     levels = np.unique(np.quantile(scores, LEVELS[:-1], method="lower"))
     columns: dict[str, NDArray] = {}
     for part, (at, precision, recall) in thresholds(scored).items():
-        where = np.minimum(np.searchsorted(at, levels), len(at) - 1)
+        where = np.searchsorted(at, levels)
         columns |= {f"{part}_precision": precision[where], f"{part}_recall": recall[where]}
     return header, [
         [round(float(level), 6), *row] for level, row in zip(levels, _rows(columns, header[1:], len(levels)), strict=True)

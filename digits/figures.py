@@ -118,8 +118,8 @@ def thresholds(
 ) -> Figure:
     """Precision and recall when everything that scores at least a threshold counts as a yes.
 
-    Parameters: `curves` "validation" and "test": thresholds (m,) ascending, precision and recall (m,) or, as scikit-learn returns
-    them, (m + 1,); `chosen` the threshold in use, if it is not the usual one.
+    Parameters: `curves` "validation" and "test": thresholds (m,) ascending, precision and recall (m + 1,), as scikit-learn returns
+    them; `chosen` the threshold in use, if it is not the usual one.
     """
     figure = Figure(figsize=(8, 4.5), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()

@@ -71,9 +71,7 @@ def read_picture(source: Path | bytes, longest: int = WORKING_SIDE) -> NDArray[n
     except BadInput:
         raise
     except FileNotFoundError as error:
-        raise BadInput(
-            f"{name} is not there: allowed are a picture, a folder of pictures or a pattern such as 'scans/*.png'."
-        ) from error
+        raise BadInput(f"{name} is not there: {WHERE}.") from error
     except IsADirectoryError as error:
         raise BadInput(f"{name} is a folder without pictures that can be read: {_ALLOWED}.") from error
     except PermissionError as error:

@@ -18,7 +18,7 @@ def threads() -> int:
     given = os.environ.get("DIGITS_THREADS", "")
     if given and (not given.isdecimal() or int(given) < 1):
         raise BadInput(f"the environment variable DIGITS_THREADS is {given!r}, allowed is a whole number from 1.")
-    return int(given or os.cpu_count() or 1)
+    return int(given or joblib.cpu_count())  # those that this process may use, in a container too
 
 
 @contextmanager

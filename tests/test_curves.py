@@ -41,8 +41,8 @@ class TestCurves:
         for part, (at, precision, recall) in thresholds(BOTH).items():
             y, scores = BOTH[part]
             np.testing.assert_array_equal(at, np.unique(scores))
-            np.testing.assert_allclose(precision, [precision_score(y, scores >= t) for t in at], atol=1e-12)
-            np.testing.assert_allclose(recall, [recall_score(y, scores >= t) for t in at], atol=1e-12)
+            np.testing.assert_allclose(precision[:-1], [precision_score(y, scores >= t) for t in at], atol=1e-12)
+            np.testing.assert_allclose(recall[:-1], [recall_score(y, scores >= t) for t in at], atol=1e-12)
 
     def test_roc_is_that_of_scikit_learn(self) -> None:
         found = roc(BOTH)
@@ -113,6 +113,12 @@ class TestThresholdTable:
         _, rows = threshold_table(scored)
         assert [row[0] for row in rows] == [0.1, 0.35, 0.6]
         assert [row[3:] for row in rows] == [[0.5, 1.0], [0.5, 0.5], [0.0, 0.0]]
+
+    def test_beyond_the_highest_score_of_the_test_images_none_is_a_yes(self) -> None:
+        y = np.array([False, True, True])
+        scored: Scored = {"validation": (y, np.array([1.0, 3.0, 4.0])), "test": (y, np.array([0.0, 1.0, 2.0]))}
+        _, rows = threshold_table(scored)
+        assert rows[-1] == [3.0, 1.0, 1.0, 1.0, 0.0]
 
 
 @pytest.mark.parametrize("table", [roc_table, threshold_table])

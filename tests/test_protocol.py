@@ -1,5 +1,6 @@
 """Folds and validation against scikit-learn's own cross-validation, and who saw what."""
 
+import os
 from typing import Any, Literal
 
 import numpy as np
@@ -316,5 +317,12 @@ class TestThreads:
         monkeypatch.delenv("DIGITS_THREADS", raising=False)
         if given is not None:
             monkeypatch.setenv("DIGITS_THREADS", given)
-        monkeypatch.setattr("os.cpu_count", lambda: 5)
-        assert threads() == 5
+        assert threads() == len(os.sched_getaffinity(0))
+
+    def test_are_those_that_this_process_may_use(self) -> None:
+        allowed = os.sched_getaffinity(0)
+        try:
+            os.sched_setaffinity(0, {min(allowed)})
+            assert threads() == 1
+        finally:
+            os.sched_setaffinity(0, allowed)
