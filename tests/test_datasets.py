@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from sklearn.datasets import load_digits
 from digits.datasets import PINNED, DataSet, checked, digits_8x8, from_files, from_folder, from_table, open_raw, save_raw
 from digits.errors import BadInput
 from digits.idx import FILES
+from tests.idx_files import idx_file
 
 RNG = np.random.default_rng(0)
 TRAIN_IMAGES, TEST_IMAGES = RNG.integers(0, 256, (7, 5, 4), np.uint8), RNG.integers(0, 256, (3, 5, 4), np.uint8)
@@ -21,14 +21,10 @@ TRAIN_LABELS, TEST_LABELS = np.array([3, 1, 4, 1, 5, 9, 2], np.uint8), np.array(
 NAMES = list(FILES.values())
 
 
-def idx(array: NDArray[np.uint8]) -> bytes:
-    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
-
-
 def files(**changed: NDArray[np.uint8]) -> dict[str, bytes]:
     """The contents of four IDX files that fit together, but for what is `changed`."""
     arrays = {"train_images": TRAIN_IMAGES, "train_labels": TRAIN_LABELS, "test_images": TEST_IMAGES, "test_labels": TEST_LABELS}
-    return {FILES[part]: idx(array) for part, array in (arrays | changed).items()}
+    return {FILES[part]: idx_file(array) for part, array in (arrays | changed).items()}
 
 
 def assert_same(data: DataSet, images: NDArray[np.uint8], labels: NDArray[np.uint8], n_train: int) -> None:

@@ -1,6 +1,5 @@
-"""What the pictures say, read from the figures themselves, and that it can be read."""
+"""What the diagrams say, read from the figures themselves, and that it can be read."""
 
-import itertools
 import os
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.patches import Rectangle
-from matplotlib.text import Text
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_auc_score, roc_curve
@@ -32,31 +30,8 @@ from digits.figures import (
     thresholds,
     training_size,
 )
-from digits.galleries import confident_mistakes, confused_pair, gallery
-
-ROOT = Path(__file__).resolve().parent.parent
-DIGITS = [str(digit) for digit in range(10)]
-YES_NO = ["not 5", "5"]
-
-
-def ten_digits(n: int = 2000, errors: float = 0.1) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Labels, and predictions of which a share is drawn at random."""
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 10, n).astype(np.uint8)
-    return y, np.where(rng.random(n) < errors, rng.integers(0, 10, n), y).astype(np.uint8)
-
-
-def numbered_images(n: int) -> NDArray[np.uint8]:
-    """Images with a little ink, of which each has its number in the first pixels."""
-    images = np.zeros((n, 28, 28), np.uint8)
-    images[:, 6:22, 10:18] = np.random.default_rng(0).integers(0, 256, (n, 16, 8))
-    images[:, 0, 0], images[:, 0, 1] = np.arange(n) // 256, np.arange(n) % 256
-    return images
-
-
-def numbers(axes: Axes) -> list[int]:
-    """Of the `numbered_images` shown, in order."""
-    return [int(array[0, 0]) * 256 + int(array[0, 1]) for array in (np.asarray(image.get_array()) for image in axes.images)]
+from tests.imports import ROOT
+from tests.pictures import DIGITS, YES_NO, Draw, assert_can_be_read, assert_small_and_the_same_again, ten_digits, yes_no
 
 
 def curves() -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -80,25 +55,6 @@ def roc_curves() -> dict[str, tuple[NDArray, NDArray, float]]:
     return {name: (*roc_curve(yes[part], scores[part])[:2], roc_auc_score(yes[part], scores[part])) for name, part in parts.items()}
 
 
-def mistakes(errors: float = 0.1, is_probability: bool = True) -> Figure:
-    y, predicted = ten_digits(errors=errors)
-    confidence = np.random.default_rng(1).random(2000) * (1 if is_probability else 1e5)
-    return confident_mistakes(numbered_images(2000), np.arange(60_000, 62_000), y, predicted, confidence, DIGITS, is_probability)
-
-
-def yes_no_mistakes() -> Figure:
-    y, predicted = (values == 5 for values in ten_digits())
-    return confident_mistakes(numbered_images(2000), np.arange(60_000, 62_000), y, predicted, np.ones(2000) * 0.999, YES_NO, True)
-
-
-def compared(errors_a: float, errors_b: float, name: str = "a model", names: list[str] = DIGITS) -> Figure:
-    y, a = ten_digits(errors=errors_a)
-    b = ten_digits(errors=errors_b)[1]
-    if len(names) == 2:
-        y, a, b = ((values == 5).astype(np.uint8) for values in (y, a, b))
-    return gallery(numbered_images(2000), np.arange(60_000, 62_000), y, a, b, "nearest neighbours", name, names)
-
-
 def rates() -> Figure:
     rate = np.linspace(0, 0.009, 10)
     return rates_by_digit(DIGITS, rate, rate * 0.5, rate * 2 + 0.003, np.arange(900, 1000, 10))
@@ -114,12 +70,7 @@ def reliable() -> Figure:
     return reliability(probability, np.random.default_rng(1).random(2000) < probability)
 
 
-def yes_no() -> tuple[NDArray, NDArray]:
-    y, predicted = ten_digits()
-    return y == 5, predicted == 5
-
-
-PICTURES: dict[str, Callable[[], Figure]] = {
+PICTURES: dict[str, Draw] = {
     "counts": lambda: confusion_counts(*ten_digits(10_000), DIGITS),
     "counts yes/no": lambda: confusion_counts(*yes_no(), YES_NO),
     "counts no error": lambda: confusion_counts(*ten_digits(errors=0), DIGITS),
@@ -127,14 +78,6 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "shares few": lambda: error_shares(*ten_digits(10_000, 0.004), DIGITS),
     "shares yes/no": lambda: error_shares(*yes_no(), YES_NO),
     "shares no error": lambda: error_shares(*ten_digits(errors=0), DIGITS),
-    "mistakes": mistakes,
-    "mistakes scores": lambda: mistakes(is_probability=False),
-    "mistakes few": lambda: mistakes(0.001),
-    "mistakes none": lambda: mistakes(0),
-    "mistakes yes/no": yes_no_mistakes,
-    "pair": lambda: confused_pair(numbered_images(2000), *ten_digits(), DIGITS),
-    "pair yes/no": lambda: confused_pair(numbered_images(2000), *yes_no(), YES_NO),
-    "pair none": lambda: confused_pair(numbered_images(2000), *ten_digits(errors=0), DIGITS),
     "rates": rates,
     "reliability": reliable,
     "thresholds": lambda: thresholds(pr_curves(), 2.0),
@@ -144,45 +87,18 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "sizes": lambda: training_size(SIZES),
     "sizes one": lambda: training_size(SIZES[:1]),
     "sizes flat": lambda: training_size([(n, 480, 1.0, 0.992, 1.0) for n in (50, 60, 100, 200)]),
-    "gallery": lambda: compared(0.1, 0.05),
-    "gallery long name": lambda: compared(0.1, 0.05, "a committee of support vector machines with mirrored and moved images"),
-    "gallery one side": lambda: compared(0.1, 0),
-    "gallery other side": lambda: compared(0, 0.1),
-    "gallery same": lambda: compared(0.1, 0.1),
-    "gallery yes/no": lambda: compared(0.1, 0.05, "svm", YES_NO),
     "losses": lambda: loss_by_seconds({"one": [(0.1, 2.0), (0.2, 1.0)], "all": [(1.0, 2.0), (20.0, 1.0)]}),
 }
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_all_texts_are_whole_and_apart(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Text] = []
-    draw = Text.draw
-
-    def record(self: Text, *args: object, **options: object) -> None:
-        if self.get_visible() and self.get_text().strip():
-            drawn.append(self)
-        draw(self, *args, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Text, "draw", record)
-    figure = PICTURES[name]()
-    figure.draw_without_rendering()
-    boxes = {text: text.get_window_extent() for text in drawn}
-    assert boxes
-    for text, box in boxes.items():
-        inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
-        assert inside, f"{text.get_text()!r} is cut off"
-    for (one, a), (other, b) in itertools.combinations(boxes.items(), 2):
-        apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 or b.y1 <= a.y0
-        assert apart, f"{one.get_text()!r} lies on {other.get_text()!r}"
+def test_all_texts_are_whole_and_apart(name: str) -> None:
+    assert_can_be_read(PICTURES[name])
 
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_files_are_small_and_the_same_again(name: str, tmp_path: Path) -> None:
-    for file in ("one", "two"):
-        save_png(PICTURES[name](), tmp_path / file)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    assert 1000 < (tmp_path / "one").stat().st_size < 80_000
+    assert_small_and_the_same_again(PICTURES[name], tmp_path)
 
 
 def shown(axes: Axes) -> dict[tuple[int, int], str]:
@@ -270,61 +186,6 @@ def test_texts_stand_out_from_their_cells(draw_it: Callable[..., Figure]) -> Non
             assert (light + 0.05) / (dark + 0.05) > 4.4
             seen.add(text.get_color())
     assert seen == {"white", "black"}
-
-
-def test_surest_mistakes_come_first() -> None:
-    y, predicted = ten_digits()
-    confidence = np.random.default_rng(1).random(2000)
-    (axes,) = mistakes().axes
-    wrong = [int(i) for i in np.argsort(-confidence) if y[i] != predicted[i]]
-    assert numbers(axes) == wrong[:40]
-    expected = [f"#{60_000 + i}  {confidence[i]:.0%}".replace("%", " %") + f"\n{y[i]} → {predicted[i]}" for i in wrong[:40]]
-    assert [text.get_text().replace(">99", "100") for text in axes.texts] == expected
-
-
-def test_mistakes_have_scores_or_probabilities() -> None:
-    def caption(value: float, is_probability: bool) -> str:
-        images, row, value_ = numbered_images(1), np.array([1234]), np.array([value])
-        return (
-            confident_mistakes(images, row, np.array([4]), np.array([9]), value_, DIGITS, is_probability)
-            .axes[0]
-            .texts[0]
-            .get_text()
-        )
-
-    assert caption(0.97, True) == "#1234  97 %\n4 → 9"
-    assert caption(0.9999, True) == "#1234  >99 %\n4 → 9"
-    assert caption(1.0, True) == "#1234  100 %\n4 → 9"
-    assert caption(-1.2345, False) == "#1234  -1.23\n4 → 9"
-
-
-def test_ink_is_dark() -> None:
-    image = mistakes().axes[0].images[0]
-    assert image.get_clim() == (0, 255)
-    assert image.cmap(255)[0] == 0 and image.cmap(0)[0] == 1
-
-
-def test_no_mistakes_are_said_in_a_sentence() -> None:
-    figure = mistakes(0)
-    assert not figure.axes
-    assert figure.texts[0].get_text() == "None of the 2,000 images was read wrongly."
-
-
-def test_most_confused_pair() -> None:
-    y = np.repeat([4, 9, 4, 9, 1, 7], [30, 10, 3, 4, 5, 1])
-    predicted = np.repeat([4, 9, 9, 4, 7, 1], [30, 10, 3, 4, 5, 1])  # 1 as 7 is the largest count, but 4 and 9 are confused more
-    figure = confused_pair(numbered_images(53), y, predicted, DIGITS)
-    expected = ["4 called 4: 30 (25 shown)", "4 called 9: 3", "9 called 4: 4", "9 called 9: 10"]
-    assert [axes.get_title() for axes in figure.axes] == expected
-    assert figure.get_suptitle() == "Most confused: 4 and 9, 7 times"
-    parts = [range(25), range(40, 43), range(43, 47), range(30, 40)]
-    assert [numbers(axes) for axes in figure.axes] == [list(part) for part in parts]
-
-
-def test_no_pair_confused_is_said_in_a_sentence() -> None:
-    assert (
-        "No two classes were confused" in confused_pair(numbered_images(3), np.arange(3), np.arange(3), DIGITS).texts[0].get_text()
-    )
 
 
 def bars(axes: Axes) -> tuple[NDArray, NDArray]:
@@ -419,26 +280,6 @@ def test_error_rates_by_training_size() -> None:
     assert axes.get_xscale() == "log" and "more data" in axes.get_title() and "10,000 held-out" in axes.get_title()
 
 
-def test_gallery_has_what_was_fixed_and_what_was_broken() -> None:
-    y, a = ten_digits(errors=0.1)
-    b = ten_digits(errors=0.05)[1]
-    panels = compared(0.1, 0.05).axes
-    rng = [np.flatnonzero((a != y) & (b == y)), np.flatnonzero((a == y) & (b != y))]
-    for axes, every, what in zip(panels, rng, ("fixed", "broken"), strict=True):
-        assert numbers(axes) == every[:30].tolist()
-        more = " (30 shown)" if len(every) > 30 else ""
-        assert axes.get_title() == f"{what} by a model: {len(every)}{more}"
-        captions = [text.get_text() for text in axes.texts if text.get_text() != "none"]
-        assert captions == [f"#{60_000 + i}\n{y[i]}: {a[i]} → {b[i]}" for i in every[:30]]
-    assert len(rng[0]) > 30
-
-
-def test_gallery_says_that_a_side_is_empty() -> None:
-    fixed, broken = compared(0.1, 0).axes
-    assert len(fixed.images) == 30 and not broken.images
-    assert [text.get_text() for text in broken.texts] == ["none"] and broken.get_title() == "broken by a model: 0"
-
-
 def draw(path: Path) -> None:
     save_png(confusion_counts(*ten_digits(), DIGITS), path)
 
@@ -446,8 +287,8 @@ def draw(path: Path) -> None:
 def test_same_errors_are_the_same_file(tmp_path: Path) -> None:
     """Also when another process drew it, which hashes strings differently."""
     draw(tmp_path / "one")
-    code = "import pathlib, sys, test_figures; test_figures.draw(pathlib.Path(sys.argv[1]))"
-    environment = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]), "PYTHONHASHSEED": "7"}
+    code = "import pathlib, sys, tests.test_figures; tests.test_figures.draw(pathlib.Path(sys.argv[1]))"
+    environment = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}
     subprocess.run([sys.executable, "-c", code, tmp_path / "two"], env=os.environ | environment, check=True)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from digits.errors import BadInput
 from digits.idx import FILES, parse_idx
+from tests.idx_files import idx_file
 
 # The same examples every time, however slow the machine.
 steady = settings(derandomize=True, deadline=None)
@@ -20,10 +21,6 @@ IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4) * 10
 HEADER = bytes([0, 0, 8, 3]) + struct.pack(">III", 2, 3, 4)
 RAW = HEADER + IMAGES.tobytes()
 PAGE = b"<!DOCTYPE html><html><head><title>Not Found</title></head></html>"
-
-
-def written(array: NDArray[np.uint8]) -> bytes:
-    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
 def sentence(content: bytes, ndim: int = 3) -> str:
@@ -43,7 +40,7 @@ def test_images_are_read(packed: bytes) -> None:
 @steady
 @given(array=arrays(np.uint8, array_shapes(max_dims=4, max_side=5)), zipped=st.booleans())
 def test_any_array_comes_back(array: NDArray[np.uint8], zipped: bool) -> None:
-    content = gzip.compress(written(array)) if zipped else written(array)
+    content = gzip.compress(idx_file(array)) if zipped else idx_file(array)
     np.testing.assert_array_equal(parse_idx(content, array.ndim, "some-file"), array, strict=True)
 
 
@@ -75,8 +72,8 @@ def test_a_damaged_gzip_is_refused_or_harmless() -> None:
         (b"\1" + RAW[1:], ["begins with b'\\x01\\x00\\x08\\x03"]),
         (b"\0\0\x09" + RAW[3:], ["begins with b'\\x00\\x00\\t\\x03", "unsigned bytes"]),
         (b"\0\0\x0d" + RAW[3:], ["begins with", "unsigned bytes"]),
-        (written(IMAGES[0]), ["begins with b'\\x00\\x00\\x08\\x02", "3 dimension(s)"]),
-        (written(IMAGES[0, 0]), ["begins with b'\\x00\\x00\\x08\\x01", "3 dimension(s)"]),
+        (idx_file(IMAGES[0]), ["begins with b'\\x00\\x00\\x08\\x02", "3 dimension(s)"]),
+        (idx_file(IMAGES[0, 0]), ["begins with b'\\x00\\x00\\x08\\x01", "3 dimension(s)"]),
         (HEADER[:4] + HEADER[4:].replace(b"\4", b"\5") + IMAGES.tobytes(), ["announces (2, 3, 5) values but holds 24"]),
         (HEADER[:4] + struct.pack("<III", 2, 3, 4) + IMAGES.tobytes(), ["announces (33554432, 50331648, 67108864) values"]),
         (RAW + b"\0", ["announces (2, 3, 4) values but holds 25"]),
@@ -91,7 +88,7 @@ def test_the_sentence_says_what_came(content: bytes, parts: list[str]) -> None:
 
 def test_labels_are_no_images() -> None:
     labels = np.arange(10, dtype=np.uint8)
-    np.testing.assert_array_equal(parse_idx(written(labels), 1, "some-file"), labels, strict=True)
+    np.testing.assert_array_equal(parse_idx(idx_file(labels), 1, "some-file"), labels, strict=True)
     assert "1 dimension(s)" in sentence(RAW, ndim=1)
 
 

@@ -1,4 +1,4 @@
-"""Every mirror against a real server here on 127.0.0.1: what is right is taken, whatever is wrong is passed over."""
+"""Every mirror against a real server here on 127.0.0.1: what is right is taken, whatever is wrong is an error of that mirror."""
 
 import gc
 import gzip
@@ -8,14 +8,10 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tarfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -24,121 +20,15 @@ from numpy.typing import NDArray
 from sklearn.datasets import _openml, fetch_openml
 
 from digits import mirrors
-from digits.datasets import PINNED, DataSet, from_files, from_table
-from digits.errors import BadInput
-from digits.idx import FILES
-from digits.mirrors import MIRRORS, ORDER, RAW_SHA256, MirrorFailed, chosen_order, fetch, first_that_delivers, idx_host, npm, openml
+from digits.datasets import PINNED, from_table
+from digits.mirrors import RAW_SHA256, MirrorFailed, idx_host, npm, openml
+from tests import served
+from tests.idx_files import idx_file
+from tests.served import FIRST, GZ, GZ_SHA256, IMAGES, LABELS, N_TRAIN, PAGE, RAW, Answer, N, Serve, assert_is_data, gz_answers
 
-RNG = np.random.default_rng(0)
-N, N_TRAIN = 12, 9
-IMAGES, LABELS = RNG.integers(0, 256, (N, 28, 28), np.uint8), np.array([5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5], np.uint8)
-PAGE = b"<!DOCTYPE html><html><body>Down for maintenance</body></html>"
-HERE = "127.0.0.1"
+serve, nobody, mute = served.serve, served.nobody, served.mute
+_sockets_are_left_as_they_were = served.sockets_are_left_as_they_were
 ONE = np.uint8(1)
-
-
-def idx(array: NDArray[np.uint8]) -> bytes:
-    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
-
-
-RAW = dict(zip(FILES.values(), map(idx, (IMAGES[:N_TRAIN], LABELS[:N_TRAIN], IMAGES[N_TRAIN:], LABELS[N_TRAIN:])), strict=True))
-GZ = {f"/{name}.gz": gzip.compress(content) for name, content in RAW.items()}
-GZ_SHA256 = {name: hashlib.sha256(GZ[f"/{name}.gz"]).hexdigest() for name in RAW}
-FIRST = f"/{FILES['train_images']}.gz"
-DATA = from_files(RAW)
-
-
-def assert_is_data(data: DataSet) -> None:
-    np.testing.assert_array_equal(data.images, IMAGES, strict=True)
-    np.testing.assert_array_equal(data.labels, LABELS, strict=True)
-
-
-@dataclass
-class Answer:
-    """What a server says to one request."""
-
-    content: bytes
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    silent_after: int | None = None  # this many bytes come, then none, and the line stays open
-    closes_after: int | None = None  # this many bytes come, then the line is closed
-
-
-@dataclass
-class Server:
-    """A server on this machine; what it was asked for is in `asked`."""
-
-    url: str
-    asked: list[str]
-
-
-Serve = Callable[[dict[str, Answer]], Server]
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Start servers that give these answers, by path; 404 for any other path."""
-    monkeypatch.setenv("no_proxy", "*")
-    over = threading.Event()
-    servers: list[ThreadingHTTPServer] = []
-
-    def start(answers: dict[str, Answer]) -> Server:
-        asked: list[str] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                asked.append(self.path)
-                answer = answers.get(self.path, Answer(PAGE, 404))
-                self.send_response(answer.status)
-                for name, value in ({"Content-Length": str(len(answer.content))} | answer.headers).items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(answer.content[: answer.silent_after or answer.closes_after])
-                if answer.silent_after is not None:
-                    over.wait()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer((HERE, 0), Handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        return Server(f"http://{HERE}:{server.server_port}", asked)
-
-    yield start
-    over.set()
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-@pytest.fixture
-def nobody() -> str:
-    """A URL where nothing listens."""
-    with socket.create_server((HERE, 0)) as free:
-        port = free.getsockname()[1]
-    return f"http://{HERE}:{port}"
-
-
-@pytest.fixture
-def mute(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A URL where calls are accepted and nothing is ever answered."""
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(mirrors, "SILENCE", 1)
-    with socket.create_server((HERE, 0)) as listening:
-        yield f"http://{HERE}:{listening.getsockname()[1]}"
-
-
-@pytest.fixture(autouse=True)
-def _sockets_are_left_as_they_were() -> Iterator[None]:
-    yield
-    assert socket.getdefaulttimeout() is None
-
-
-def gz_answers(first: Answer | None = None) -> dict[str, Answer]:
-    """The good answers of an IDX host, but perhaps for the training images, which are asked for first."""
-    answers = {path: Answer(content) for path, content in GZ.items()}
-    return answers | ({FIRST: first} if first else {})
 
 
 class TestIdxHost:
@@ -156,7 +46,7 @@ class TestIdxHost:
             (Answer(PAGE, 500), "HTTPError: HTTP Error 500"),
             (Answer(PAGE), "train-images-idx3-ubyte.gz came with SHA-256 .*, expected "),
             (Answer(b""), "train-images-idx3-ubyte.gz came with SHA-256 .*, expected "),
-            (Answer(gzip.compress(idx(IMAGES[:N_TRAIN] ^ ONE))), "train-images-idx3-ubyte.gz came with SHA-256 .*, expected "),
+            (Answer(gzip.compress(idx_file(IMAGES[:N_TRAIN] ^ ONE))), "train-images-idx3-ubyte.gz came with SHA-256 .*, expected "),
             (Answer(GZ[FIRST], closes_after=1000), "train-images-idx3-ubyte.gz came with SHA-256|IncompleteRead"),
             (Answer(GZ[FIRST], headers={"Location": "/elsewhere"}, status=302), "HTTPError: HTTP Error 404"),
             (Answer(b"", headers={"Location": "file:///somewhere"}, status=302), "HTTPError: HTTP Error 302"),
@@ -421,137 +311,3 @@ class TestNpm:
         with pytest.raises(MirrorFailed, match=message):
             npm()
         assert time.monotonic() - start < 4
-
-
-class TestOrder:
-    @pytest.mark.parametrize(
-        ("value", "order"),
-        [
-            (None, list(MIRRORS)),
-            ("", list(MIRRORS)),
-            (" , ", list(MIRRORS)),
-            ("npm", ["npm"]),
-            ("npm,openml", ["npm", "openml"]),
-            (" ossci , cvdf,", ["ossci", "cvdf"]),
-        ],
-    )
-    def test_is_that_of_the_environment(self, monkeypatch: pytest.MonkeyPatch, value: str | None, order: list[str]) -> None:
-        monkeypatch.delenv(ORDER, raising=False)
-        if value is not None:
-            monkeypatch.setenv(ORDER, value)
-        assert chosen_order() == order
-
-    @pytest.mark.parametrize("value", ["lecun", "npm,lecun", "lecun,npm"])
-    def test_with_an_unknown_name_is_refused(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str) -> None:
-        monkeypatch.setenv("DIGITS_MIRRORS", value)
-        with pytest.raises(BadInput) as caught:
-            fetch("mnist_784", None, tmp_path)
-        assert str(caught.value) == (
-            "the environment variable DIGITS_MIRRORS names 'lecun', allowed are openml, cvdf, ossci, npm, comma-separated."
-        )
-
-
-class TestFetchMnist:
-    """The real `fetch`, with mirrors here and a data set that is not as large."""
-
-    @pytest.fixture(autouse=True)
-    def _pinned(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(PINNED, "mnist_784", DATA.sha256)
-        monkeypatch.setenv(ORDER, "first,second")
-
-    def use(self, monkeypatch: pytest.MonkeyPatch, first: str, second: str, sha256: dict[str, str] = GZ_SHA256) -> None:
-        monkeypatch.setattr(
-            mirrors, "MIRRORS", {"second": lambda: idx_host(second, sha256), "first": lambda: idx_host(first, GZ_SHA256)}
-        )
-
-    def test_asks_no_other_when_the_first_delivers(self, serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        first, second = serve(gz_answers()), serve(gz_answers())
-        self.use(monkeypatch, first.url, second.url)
-        assert_is_data(fetch("mnist_784", None, tmp_path))
-        assert (len(first.asked), len(second.asked)) == (4, 0)
-
-    @pytest.mark.parametrize("wrong", ["404", "page", "refused", "mute"])
-    def test_goes_on_to_the_next(
-        self, serve: Serve, nobody: str, mute: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wrong: str
-    ) -> None:
-        match wrong:
-            case "404":
-                first = serve({}).url
-            case "page":
-                first = serve(dict.fromkeys(GZ, Answer(PAGE))).url
-            case "refused":
-                first = nobody
-            case "mute":
-                first = mute
-        self.use(monkeypatch, first, serve(gz_answers()).url)
-        start = time.monotonic()
-        assert_is_data(fetch("mnist_784", None, tmp_path))
-        assert time.monotonic() - start < 4
-
-    def test_goes_on_when_files_or_data_are_not_the_pinned_ones(
-        self, serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """The second delivers whole files with the right digests, but one that fits to other images."""
-        name = FILES["train_images"]
-        other = gzip.compress(idx(IMAGES[:N_TRAIN][::-1]))
-        sha256 = GZ_SHA256 | {name: hashlib.sha256(other).hexdigest()}
-        second = serve(gz_answers(Answer(other)))
-        self.use(monkeypatch, serve(gz_answers(Answer(other))).url, second.url, sha256)
-        with pytest.raises(BadInput) as caught:
-            fetch("mnist_784", None, tmp_path)
-        assert re.search(rf"first: {name}.gz came with SHA-256 {sha256[name]}, expected {GZ_SHA256[name]}", str(caught.value))
-        assert re.search(rf"second: .*SHA-256 \w+, allowed is the pinned {DATA.sha256}", str(caught.value))
-        assert len(second.asked) == 4
-        assert [record.message.split(":")[0] for record in caplog.records if record.levelname == "WARNING"] == ["first", "second"]
-
-    def test_names_each_mirror_with_its_reason_when_all_fail(
-        self, serve: Serve, nobody: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
-        self.use(monkeypatch, serve({}).url, nobody)
-        with pytest.raises(BadInput) as caught:
-            fetch("mnist_784", None, tmp_path)
-        said = str(caught.value)
-        assert "\n" not in said and said.startswith(
-            "MNIST could not be fetched (first: HTTPError: HTTP Error 404: Not Found; second: "
-        )
-        assert "refused" in said.split("second: ")[1]
-        assert "fetch.dataset to digits_8x8" in said and "idx:FOLDER" in said
-
-
-def test_the_first_that_delivers_need_not_be_pinned(serve: Serve) -> None:
-    url = serve(gz_answers()).url
-    assert_is_data(first_that_delivers([("here", lambda: idx_host(url, GZ_SHA256))], None))
-
-
-def test_small_digits_need_no_mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(mirrors, "MIRRORS", {})
-    assert fetch("digits_8x8", None, tmp_path).sha256 == PINNED["digits_8x8"]
-
-
-class TestOnesOwnFolder:
-    @pytest.fixture
-    def base(self, tmp_path: Path) -> Path:
-        folder = tmp_path / "my own" / "digits"
-        folder.mkdir(parents=True)
-        for name, content in RAW.items():
-            (folder / name).write_bytes(content)
-        return tmp_path
-
-    @pytest.mark.parametrize("sha256", [None, DATA.sha256])
-    def test_is_relative_to_the_base(self, base: Path, sha256: str | None) -> None:
-        assert_is_data(fetch("idx:my own/digits", sha256, base))
-
-    def test_may_be_absolute_or_at_home(self, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert_is_data(fetch(f"idx:{base / 'my own' / 'digits'}", None, base / "elsewhere"))
-        monkeypatch.setenv("HOME", str(base / "my own"))
-        monkeypatch.setenv("USERPROFILE", str(base / "my own"))
-        assert_is_data(fetch("idx:~/digits", None, base / "elsewhere"))
-
-    def test_with_another_digest_is_refused(self, base: Path) -> None:
-        with pytest.raises(BadInput, match=f"^idx:my own/digits: .* SHA-256 {DATA.sha256}, allowed is the pinned {'0' * 64}"):
-            fetch("idx:my own/digits", "0" * 64, base)
-
-    @pytest.mark.parametrize("folder", ["nowhere", "my own", "~nobody-of-this-name/digits"])
-    def test_without_the_files_is_refused(self, base: Path, folder: str) -> None:
-        with pytest.raises(BadInput, match="train-images-idx3-ubyte"):
-            fetch(f"idx:{folder}", None, base)
