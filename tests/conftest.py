@@ -1,15 +1,19 @@
 """Scratch repositories, for the tests that run real DVC, git and MLflow."""
 
+import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from importlib import reload
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import digits
 from digits.persistence import save_model
 from tests.imports import ROOT
-from tests.scratch import STAGES, Project
+from tests.scratch import SETTINGS, STAGES, Project
 from tests.small import IMAGES, LABELS, learned
 
 # Seconds, whatever the default experiment is.
@@ -37,9 +41,22 @@ SMALL = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _newcomer() -> Iterator[None]:
+    """No setting of whoever runs the tests reaches one, nor another fixture: in a git hook they would commit to that repository."""
+    kept = {"DIGITS_BROWSER", "DIGITS_SCREENSHOTS"}  # of test_ui.py
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(SETTINGS) and name not in kept]:
+            patch.delenv(name)
+        reload(digits)  # which sets some of MLflow's
+        for name in ("no_proxy", "NO_PROXY"):
+            patch.setenv(name, "127.0.0.1,localhost", prepend=",")
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _newcomer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of whoever runs the tests, nor what MLflow leaves in the environment, reaches a test or what comes after it."""
+def _nothing_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What MLflow and DVC leave in the environment of a test is gone after it."""
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)

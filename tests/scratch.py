@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, get_args
 
 import mlflow
@@ -15,6 +16,7 @@ from mlflow.entities import Run
 
 from digits.params import Model
 
+SETTINGS = ("DVC", "MLFLOW", "DIGITS", "GIT")  # so begin the environment variables that change what is tested
 STAGES = ("fetch", "split", "augment", "train", "evaluate", "track")
 
 
@@ -28,11 +30,11 @@ class Project:
     @property
     def env(self) -> dict[str, str]:
         """The environment of a newcomer: no setting of whoever runs the tests reaches the scratch repository."""
-        ours = ("DVC", "MLFLOW", "DIGITS", "GIT")
-        env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        env = {name: value for name, value in os.environ.items() if not name.startswith((*SETTINGS, "XDG_"))}
         return env | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}",
             "HOME": str(self.home),
+            "GIT_CONFIG_NOSYSTEM": "1",
             "DVC_NO_ANALYTICS": "1",
             "DVC_SITE_CACHE_DIR": str(self.home / "dvc"),
             "DIGITS_MIRRORS": "npm",
@@ -40,11 +42,12 @@ class Project:
 
     def run(self, *command: str, fails: bool = False, **env: str) -> str:
         """Run a command and return all it printed; the test fails when it does not exit as expected."""
-        run = subprocess.run(
-            command, cwd=self.path, env=self.env | env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-        )
-        assert (run.returncode != 0) == fails, f"{' '.join(command)} exited with {run.returncode}:\n{run.stdout}"
-        return run.stdout
+        with TemporaryFile("w+", encoding="utf-8") as output:  # not a pipe: DVC's workers would keep it open
+            code = subprocess.run(command, cwd=self.path, env=self.env | env, stdout=output, stderr=output, check=False).returncode
+            output.seek(0)
+            said = output.read()
+        assert (code != 0) == fails, f"{' '.join(command)} exited with {code}:\n{said}"
+        return said
 
     def dvc(self, *arguments: str, fails: bool = False, **env: str) -> str:
         return self.run(sys.executable, "-m", "dvc", *arguments, fails=fails, **env)
@@ -104,6 +107,14 @@ class Project:
 def ran(output: str) -> list[str]:
     """The stages whose command DVC ran, in order."""
     return [line.split("stages.")[1] for line in output.splitlines() if line.startswith("> python -m stages.")]
+
+
+def without(folder: Path, *modules: str) -> dict[str, str]:
+    """An environment in which these modules cannot be imported; what says so is written to a new folder."""
+    folder.mkdir()
+    for module in modules:
+        (folder / f"{module}.py").write_text(f"raise ImportError('nobody should need {module} here')\n", encoding="utf-8")
+    return {"PYTHONPATH": str(folder)}
 
 
 def assert_complete(run: Run, project: Project, uri: str = "") -> None:

@@ -18,7 +18,7 @@ import yaml
 
 from digits.params import Params, parse_params
 from digits.transforms import elastic
-from tests.imports import ROOT, closure, imported_modules
+from tests.imports import ROOT, closure, imported_modules, own_file
 from tests.scratch import STAGES
 
 PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -142,7 +142,10 @@ def test_what_is_imported_is_a_declared_dependency() -> None:
 def test_nothing_unpickles() -> None:
     for path in [*(ROOT / "stages").glob("*.py"), *(ROOT / "digits").glob("*.py")]:
         assert not imported_modules(path.relative_to(ROOT)) & {"pickle", "cloudpickle", "joblib.load", "dill", "shelve"}, path
-        assert "allow_pickle=True" not in path.read_text(encoding="utf-8")
+        code = path.read_text(encoding="utf-8")
+        called = {ast.unparse(node.func) for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)}
+        assert not called & {"joblib.load", "mlflow.sklearn.load_model", "mlflow.pyfunc.load_model"}, path
+        assert "allow_pickle=True" not in code, path
 
 
 def test_dvc_is_set_up_so_that_nothing_is_wrong_in_silence() -> None:
@@ -182,6 +185,16 @@ def test_no_file_names_a_package_index_or_is_large() -> None:
         content = path.read_bytes()
         assert not hosts.search(content), path
         assert len(content) < 2**20, path
+
+
+def test_make_calls_modules_that_are_there_and_its_help_lists_every_target() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    modules = set(re.findall(r"python -m ((?:digits|bench)[\w.]*)", text))
+    assert modules >= {"digits", "digits.workers", "digits.ladder", "digits.ui", "digits.serving"}
+    assert not {module for module in modules if own_file(module) is None}
+    targets = re.findall(r"^([a-z-]+):.* ## ", text, re.MULTILINE)
+    assert len(set(targets)) == len(targets)
+    assert set(targets) == {target for line in re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE) for target in line.split()}
 
 
 def test_the_lock_pins_every_package_with_hashes() -> None:

@@ -31,9 +31,9 @@ from digits.handwriting import (
     without_specks,
 )
 from tests.drawn import encoded, enlarged, framed, grained, on_page, painted, peppered, shaded
+from tests.imports import ROOT
 from tests.small import IMAGES, LABELS
 
-ROOT = Path(__file__).resolve().parent.parent
 SMALL = IMAGES.reshape(-1, 8, 8)
 FIVE = SMALL[int(np.flatnonzero(LABELS == 5)[0])]
 RED, GREEN = (200, 60, 60), (30, 147, 60)

@@ -16,8 +16,8 @@ from digits.intelex import IntelexNeighborsClassifier, IntelexSVC
 from digits.neighbors import PixelNeighborsClassifier
 from digits.persistence import load_model, save_model
 from digits.svm import MatrixSVC
+from tests.imports import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 INSTALLED = importlib.util.find_spec("sklearnex") is not None
 N = 600  # training images
 X, y = digits_8x8().images.reshape(-1, 64), digits_8x8().labels

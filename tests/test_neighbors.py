@@ -9,13 +9,11 @@ from scipy import sparse
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from digits.datasets import digits_8x8
 from digits.neighbors import PixelNeighborsClassifier
+from tests.small import IMAGES, LABELS
 
 N = 300  # training images
 BLOCKS = [40, 64, N - 1, N, N + 1]  # training rows searched at a time
-IMAGES = digits_8x8().images.reshape(-1, 64)
-LABELS = digits_8x8().labels
 X, y = IMAGES[:N], LABELS[:N]
 
 

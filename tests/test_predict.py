@@ -24,10 +24,10 @@ from digits.predict import Answer, Reader, load_reader, natural, picture_files
 from digits.predictions import Predictions
 from digits.protocol import decide, decision_scores
 from tests.drawn import encoded, enlarged, kinds
+from tests.imports import ROOT
 from tests.scratch import Project
 from tests.small import IMAGES, LABELS, learned
 
-ROOT = Path(__file__).resolve().parent.parent
 LEARN, HELD_OUT = slice(0, 1300), slice(1300, 1797)
 X, y = IMAGES[HELD_OUT].reshape(-1, 8, 8), LABELS[HELD_OUT]
 SVM = learned("svm", IMAGES[LEARN], LABELS[LEARN])
@@ -169,6 +169,33 @@ def test_what_cannot_be_read_stops_nothing(workspace: Path, capsys: pytest.Captu
     assert "3.png holds no ink" in blank and "no.png is not there" in missing
     assert program.main(["predict", "scans/1*.png"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_name_may_be_of_bytes_that_are_no_text(project: Project) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    (project.path / "scans").mkdir()
+    for number, file in enumerate((name, "second.png")):
+        write(project.path / "scans" / file, number)
+    said = subprocess.run(
+        [sys.executable, "-m", "digits", "predict", "scans", "--explain", "seen.png"], cwd=project.path,
+        env=project.env | {"PYTHONIOENCODING": "utf-8:strict"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (said.returncode, said.stderr) == (0, b"")
+    assert [line.split(b"  ")[0] for line in said.stdout.splitlines()] == [b"scans/caf\xe9.png", b"scans/second.png"]
+    assert (project.path / "seen.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"target: \xff", "params.yaml is not UTF-8 text"), (None, "params.yaml cannot be read: No such file")]
+)
+def test_params_that_cannot_be_read_are_a_sentence(
+    workspace: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, said: str
+) -> None:
+    (workspace / "params.yaml").unlink()
+    if content:
+        (workspace / "params.yaml").write_bytes(content)
+    assert program.main(["predict", "scans"]) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_json_is_a_line_for_each(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

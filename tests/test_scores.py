@@ -219,13 +219,6 @@ def test_by_class_is_that_of_scikit_learn_for_each_table(undefined: float) -> No
 
 
 class TestInterval:
-    @pytest.mark.parametrize(
-        ("confidence", "z"), [(0.95, 1.959963984540054), (0.99, 2.5758293035489004), (0.5, 0.6744897501960817)]
-    )
-    @pytest.mark.parametrize(("hits", "n"), [(9705, 10_000), (0, 10), (10, 10), (1, 1), (500, 1000), (59_999, 60_000)])
-    def test_is_the_closed_form(self, hits: int, n: int, confidence: float, z: float) -> None:
-        assert proportion(hits, n, confidence) == pytest.approx(wilson(hits, n, z), abs=1e-12)
-
     def test_is_the_published_one(self) -> None:
         """2.95 % errors of MNIST's 10,000 test images."""
         assert [round(end, 4) for end in proportion(9705, 10_000, 0.95)] == [0.9670, 0.9736]
