@@ -84,10 +84,9 @@ class Store:
         found = self.client.get_experiment_by_name(EXPERIMENT)
         assert found, f"{uri} did not keep the experiment {EXPERIMENT!r}"
         if found.lifecycle_stage != "active":  # restoring it ourselves would bring back runs that were deleted one by one
-            raise BadInput(
-                f"MLflow's experiment {EXPERIMENT!r} was deleted: "
-                f"`mlflow experiments restore --experiment-id {found.experiment_id}` brings it back (MLFLOW_TRACKING_URI={uri})."
-            )
+            restore = f"mlflow experiments restore --experiment-id {found.experiment_id}"
+            where = f"MLFLOW_TRACKING_URI={without_password(uri)}"
+            raise BadInput(f"MLflow's experiment {EXPERIMENT!r} was deleted: `{restore}` brings it back ({where}).")
         self.experiment_id = found.experiment_id
 
     def runs(self, filter_string: str) -> list[Run]:

@@ -20,7 +20,7 @@ from digits.revisions import check_repository
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOK = 2  # seconds between two looks at the queue
-PATIENCE = 20  # seconds in which a worker should take up what waits
+PATIENCE = 20  # seconds in which a worker should be there; to take up what waits it has thrice as long, on a busy machine
 
 
 def main(jobs: str = "1") -> None:
@@ -68,7 +68,7 @@ def work_off(root: Path, jobs: int) -> list[str]:
             while left := now.left.keys() & before.left:
                 if now.active and now.workers:
                     seen = time.monotonic()
-                elif time.monotonic() - seen > PATIENCE:
+                elif time.monotonic() - seen > (3 * PATIENCE if now.workers else PATIENCE):
                     tend(root, jobs, now, begun=left != left_then)
                     seen, left_then = time.monotonic(), left
                 bar.update(len(before.left) - len(left) - bar.n)
