@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+import digits  # noqa: F401  # whose settings NumPy reads when a stage imports it
+
 ROOT = Path(__file__).resolve().parent.parent
 
 if importlib.util.find_spec("pydantic") is None or importlib.util.find_spec("sklearn") is None:
