@@ -1,5 +1,6 @@
 """Scratch repositories, for the tests that run real DVC, git and MLflow."""
 
+import digits  # isort: skip  # first: NumPy reads its settings, and the tests compute as the stages do
 import os
 import shutil
 import subprocess
@@ -10,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import digits
 from digits.persistence import save_model
 from tests.imports import ROOT
 from tests.scratch import SETTINGS, STAGES, Project

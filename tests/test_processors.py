@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from tests.imports import ROOT
 from tests.scratch import STAGES
@@ -42,3 +43,8 @@ def test_no_routine_is_of_a_newer_processor_than_avx2(first: str) -> None:
 def test_a_choice_of_ones_own_stands() -> None:
     assert routines("stages.train", OPENBLAS_CORETYPE="Nehalem", NPY_DISABLE_CPU_FEATURES="X86_V3")[0] == ["Nehalem"]
     assert "X86_V3" not in routines("stages.train", NPY_DISABLE_CPU_FEATURES="X86_V3")[1]
+
+
+def test_the_tests_themselves_compute_so() -> None:
+    libraries = [library for library in threadpool_info() if library["internal_api"] == "openblas"]
+    assert {library["architecture"] for library in libraries} == {os.environ["OPENBLAS_CORETYPE"]}
