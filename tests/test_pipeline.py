@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.scratch import STAGES, Project, assert_complete, ran, without
 
@@ -17,6 +18,19 @@ def test_two_clean_clones_agree(project: Project, newcomer: Project) -> None:
     assert newcomer.repro() == list(STAGES)
     for name in ("dvc.lock", "metrics/test.json", "metrics/validation.json", "plots/pictures/errors.png", "plots/confusion.csv"):
         assert (newcomer.path / name).read_bytes() == (project.path / name).read_bytes(), name
+
+
+def test_make_verify_tells_results_that_do_not_come_out_again(project: Project) -> None:
+    verify = ("make", "--assume-old", ".venv/ready", "verify")  # the environment is there, elsewhere
+    ran_anew = project.run(*verify)
+    assert ran(ran_anew) == list(STAGES) and "byte for byte" in ran_anew
+    assert not (project.store / "mlflow.db").exists(), "a run that nobody asked for"
+    lock = (project.path / "dvc.lock").read_text(encoding="utf-8")
+    model = yaml.safe_load(lock)["stages"]["train"]["outs"][-1]["md5"]  # metrics/validation.json comes first
+    (project.path / "dvc.lock").write_text(lock.replace(model, "0" * 32 + ".dir"), encoding="utf-8")
+    project.commit("a model that this code does not make")
+    said = project.run(*verify, fails=True)
+    assert f"+      md5: {model}" in said and "byte for byte" not in said
 
 
 # What each key is a dependency of; what comes after those stages in the DAG runs when their outs change.
