@@ -99,7 +99,7 @@ def find_run(store: Store, name: str) -> Run:
 
 
 def _run_of(store: Store, name: str, models_hash: str) -> Run:
-    found = store.runs(f"tags.`dvc.models` = '{models_hash}' and tags.{COMPLETE} = 'true'")
+    found = store.runs(f"tags.`dvc.models` = '{models_hash}' and tags.{COMPLETE} != ''")
     if not found:
         raise BadInput(f"{name} has no run in MLflow: check it out, or `dvc exp apply {name}`, and `dvc repro` logs it.")
     return found[0]

@@ -21,6 +21,7 @@ from sklearn.pipeline import Pipeline
 from digits import DOWN_AFTER
 from digits.files import open_array, read_json
 from digits.persistence import TRUSTED, load_model
+from digits.provenance import describe_source, experiment_here, run_name
 from digits.store import COMPLETE, KEY, database, server
 from digits.tracking import Store, begun_note, in_a_line, sqlite_uri, store_for_a_run
 
@@ -31,13 +32,14 @@ log = logging.getLogger(__name__)
 class Result:
     """All that a run shows of one experiment.
 
-    `key` names it (store.result_key); `params` are those that matter, nested; `metrics` by prefix ("validation", "test"); `curves`
-    by prefix, rows whose first column is the step; `files` by artifact folder, `texts` by artifact path; `dataset` its name, its
-    SHA-256 and its URL or path; `tags` more of them; `model` the file that `save_model` wrote, beside it example.npy, (1, pixels)
-    of an image it learned from; `code` the folder that loading it needs.
+    `key` names it (store.result_key), `evaluation` what was measured of it (store.evaluation_key); `params` are those that matter,
+    nested; `metrics` by prefix ("validation", "test"); `curves` by prefix, rows whose first column is the step; `files` by artifact
+    folder, `texts` by artifact path; `dataset` its name, its SHA-256 and its URL or path; `tags` more of them; `model` the file
+    that `save_model` wrote, beside it example.npy, (1, pixels) of an image that it learned from; `code` the folder it needs.
     """
 
     key: str
+    evaluation: str
     params: Mapping[str, Any]
     metrics: Mapping[str, Mapping[str, Any]]
     curves: Mapping[str, Sequence[Mapping[str, float]]]
@@ -70,7 +72,7 @@ def complete_run(folder: Path, result: Result) -> bool:
 def _completed(store: Store, result: Result) -> Run:
     with store.locked(), _time_to_upload():
         store.sweep()
-        run = _find(store, result.key) or store.client.get_run(store.create_run(result.params, {KEY: result.key}))
+        run = _find(store, result) or store.client.get_run(store.create_run(result.params, {KEY: result.key}))
         if COMPLETE not in run.data.tags:
             _complete(store, run, result)
         if not store.is_second_choice:
@@ -97,10 +99,12 @@ def bring_back(run_id: str) -> str:
     return f"python -m digits restore {run_id}"
 
 
-def _find(store: Store, key: str) -> Run | None:
-    """The run of a result, also one that `train` could not mark any more, as the server had gone."""
-    if found := store.runs(f"tags.{KEY} = '{key}'"):
-        return found[0]
+def _find(store: Store, result: Result) -> Run | None:
+    """The run of a result, measured so or not yet; also one that `train` could not mark any more, as the server had gone."""
+    key = result.key
+    found = {run.data.tags.get(COMPLETE): run for run in store.runs(f"tags.{KEY} = '{key}'")}
+    if run := found.get(result.evaluation) or found.get(None):
+        return run
     note = begun_note(store.folder, key)
     if note.exists() and (begun := read_json(note))["uri"] == store.uri:
         with suppress(mlflow.MlflowException):  # it was deleted
@@ -112,8 +116,9 @@ def _find(store: Store, key: str) -> Run | None:
 def _complete(store: Store, run: Run, result: Result) -> None:
     """Add what a run lacks, and last the tag that says so."""
     run_id = run.info.run_id
+    _name_again(store, run)
     for prefix, values in {**result.metrics, "cost": _cost(store, result.key)}.items():
-        store.log_metrics(run_id, {k: v for k, v in values.items() if f"{prefix}/{k}" not in run.data.metrics}, prefix)
+        store.log_metrics(run_id, {k: v for k, v in values.items() if run.data.metrics.get(f"{prefix}/{k}") != v}, prefix)
     for prefix, rows in result.curves.items():
         _log_curve(store, run_id, prefix, rows)
     for folder_name, paths in result.files.items():
@@ -124,9 +129,20 @@ def _complete(store: Store, run: Run, result: Result) -> None:
     store.client.log_inputs(run_id, [_dataset(*result.dataset)])
     _log_model(run_id, result)
     note = f"Bring its workspace back: `{bring_back(run_id)}`"
-    for tag, value in {**result.tags, "mlflow.note.content": note, COMPLETE: "true"}.items():
+    for tag, value in {**result.tags, "mlflow.note.content": note, COMPLETE: result.evaluation}.items():
         store.client.set_tag(run_id, tag, value)
     store.client.set_terminated(run_id, "FINISHED")
+
+
+def _name_again(store: Store, run: Run) -> None:
+    """Name run and source as they are now: what did not go into the training may have been edited or committed since it began."""
+    experiment = experiment_here()
+    source = describe_source(experiment)
+    store.client.update_run(run.info.run_id, name=run_name(experiment))
+    for outdated in {"dvc.experiment", "params_sha256"} & run.data.tags.keys() - source.keys():
+        store.client.delete_tag(run.info.run_id, outdated)
+    for tag, value in source.items():
+        store.client.set_tag(run.info.run_id, tag, value)
 
 
 def _log_curve(store: Store, run_id: str, prefix: str, rows: Sequence[Mapping[str, float]]) -> None:
@@ -141,14 +157,15 @@ def _log_curve(store: Store, run_id: str, prefix: str, rows: Sequence[Mapping[st
 
 
 def _cost(store: Store, key: str) -> Mapping[str, float]:
-    """What training cost, if it took place while this store did not answer."""
+    """What training cost, if it took place while this store did not answer, or for an earlier run, measured otherwise."""
     if (note := begun_note(store.folder, key)).exists():
         cost: Mapping[str, float] = read_json(note)["cost"]
         return cost
-    if not server() or store.is_second_choice or not (file := database(store.folder)).exists():
-        return {}
-    client = mlflow.MlflowClient(sqlite_uri(file))
-    found = client.search_runs([e.experiment_id for e in client.search_experiments()], f"tags.{KEY} = '{key}'")
+    where = f"tags.{KEY} = '{key}'"
+    found = store.runs(where)
+    if server() and not store.is_second_choice and (file := database(store.folder)).exists():
+        client = mlflow.MlflowClient(sqlite_uri(file))
+        found += client.search_runs([e.experiment_id for e in client.search_experiments()], where)
     return {k.removeprefix("cost/"): v for run in found for k, v in run.data.metrics.items() if k.startswith("cost/")}
 
 

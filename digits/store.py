@@ -5,21 +5,32 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from digits.files import file_sha256
+
 log = logging.getLogger(__name__)
 
 KEY = "result_key"  # tag of a run: which result it is
-COMPLETE = "complete"  # tag of a run that has all its metrics, pictures and the model
+COMPLETE = "complete"  # tag of a run that has all its metrics, pictures and the model: the `evaluation_key` of them
 
 
 def result_key(params: Mapping[str, Any], model_sha256: str) -> str:
     """The name of a result: SHA-256 of the parameters that matter and of the model's bytes (64 hexadecimal digits)."""
     return hashlib.sha256(json.dumps([params, model_sha256], sort_keys=True).encode()).hexdigest()
+
+
+def evaluation_key(files: Iterable[Path]) -> str:
+    """The name of what was measured and drawn: SHA-256 of the files' names and contents (64 hexadecimal digits).
+
+    One model is measured anew when the code that measures changes, or one's own test images do; that is another run.
+    """
+    named = sorted((file.as_posix(), file_sha256(file)) for file in files)
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
 def server() -> str | None:
@@ -53,8 +64,9 @@ def store_folder(root: Path) -> Path:
     return root / ".mlflow"
 
 
-def has_complete_run(folder: Path, key: str) -> bool:
-    """Whether the embedded store certainly holds a complete run of the result, and none that a killed process left RUNNING.
+def has_complete_run(folder: Path, key: str, evaluation: str) -> bool:
+    """Whether the embedded store certainly holds a complete run of the result, so measured, and none that a killed process left
+    RUNNING.
 
     Of a server only MLflow can say.
     """
@@ -62,12 +74,12 @@ def has_complete_run(folder: Path, key: str) -> bool:
         return False
     query = """
         SELECT 1 FROM runs JOIN tags AS result USING (run_uuid) JOIN tags AS state USING (run_uuid)
-        WHERE runs.lifecycle_stage = 'active' AND result.key = ? AND result.value = ? AND state.key = ?
+        WHERE runs.lifecycle_stage = 'active' AND result.key = ? AND result.value = ? AND state.key = ? AND state.value = ?
         AND NOT EXISTS (SELECT 1 FROM runs WHERE status = 'RUNNING' AND lifecycle_stage = 'active')
     """
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
-            return connection.execute(query, (KEY, key, COMPLETE)).fetchone() is not None
+            return connection.execute(query, (KEY, key, COMPLETE, evaluation)).fetchone() is not None
     except sqlite3.Error as error:  # MLflow's tables have changed, or it is writing: it will have to say itself
         log.info("asking MLflow, since its database did not answer: %s", error)
         return False

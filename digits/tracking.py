@@ -25,7 +25,7 @@ from mlflow.entities import Metric, Param, Run
 
 from digits.errors import BadInput
 from digits.files import write_json
-from digits.provenance import describe_source, run_name
+from digits.provenance import EXPERIMENT_NAME, describe_source, run_name
 from digits.store import KEY, database, server
 
 log = logging.getLogger(__name__)
@@ -95,8 +95,10 @@ class Store:
 
     def create_run(self, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
         """Open a run with its params and tags, and return its id."""
+        experiment = os.environ.get(EXPERIMENT_NAME, "")
         process = {"host": socket.gethostname(), "process": _this_process()}
-        run = self.client.create_run(self.experiment_id, tags={**describe_source(), **process, **tags}, run_name=run_name())
+        tags = {**describe_source(experiment), **process, **tags}
+        run = self.client.create_run(self.experiment_id, tags=tags, run_name=run_name(experiment))
         flat = [Param(name, str(value)) for name, value in flattened(params).items()]
         self.client.log_batch(run.info.run_id, params=flat)
         return run.info.run_id

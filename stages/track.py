@@ -10,7 +10,7 @@ from digits.datasets import ORIGINS
 from digits.files import file_sha256, read_csv, read_json
 from digits.params import Params
 from digits.provenance import locked, uncommitted
-from digits.store import has_complete_run, result_key, store_folder
+from digits.store import evaluation_key, has_complete_run, result_key, store_folder
 from stages.harness import Outs, repository, run
 from stages.process import run_again
 
@@ -22,20 +22,22 @@ def track(params: Params, outs: Outs) -> None:
     key = result_key(params.that_matter(), file_sha256(model))
     outs(TRACKED).write_text(key + "\n", encoding="utf-8", newline="\n")
     store = store_folder(repository())
-    if has_complete_run(store, key):
+    curves = [Path("models/learning_curve.csv"), Path("models/train_sizes.csv")]
+    metrics = [Path("metrics/validation.json"), Path("metrics/test.json")]
+    tables, pictures = sorted(Path("plots").glob("*.csv")), sorted(Path("plots/pictures").iterdir())
+    evaluation = evaluation_key([*metrics, *tables, *pictures])
+    if has_complete_run(store, key, evaluation):
         return
     from digits.results import Result, complete_run  # two seconds that a restored result need not wait for
 
     name = params.fetch.dataset
-    curves = [Path("models/learning_curve.csv"), Path("models/train_sizes.csv")]
-    metrics = [Path("metrics/validation.json"), Path("metrics/test.json")]
     result = Result(
-        key, params.that_matter(),
+        key, evaluation, params.that_matter(),
         metrics={file.stem: read_json(file) for file in metrics},
         curves={curve.stem: read_csv(curve) for curve in curves},
         files={
-            "plots": [*Path("plots").glob("*.csv"), *curves],
-            "pictures": [*Path("plots/pictures").iterdir()],
+            "plots": [*tables, *curves],
+            "pictures": pictures,
             "metrics": metrics,
             "validation": [*Path("models/validation").glob("*.npy")],
             "project": [Path("params.yaml"), Path("dvc.lock")],

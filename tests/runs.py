@@ -24,6 +24,7 @@ METRICS: dict[str, dict[str, Any]] = {
     "validation": {"n": 300, "accuracy": 0.9, "fold_5": 0.9},
     "test": {"n": 200, "accuracy": 0.875, "test_set": "0123abcd"},
 }
+EVALUATION = "4567"
 CURVE = [{"epoch": 1.0, "training_loss": 0.5}, {"epoch": 2.0, "training_loss": 0.25}]
 
 
@@ -34,7 +35,7 @@ def key_of(name: str) -> str:
 def result(key: str, made: Path, model: str = "model.skops") -> Result:
     """A small experiment's result."""
     return Result(
-        key, PARAMS, METRICS, curves={"learning_curve": CURVE},
+        key, EVALUATION, PARAMS, METRICS, curves={"learning_curve": CURVE},
         files={"plots": sorted((made / "plots").iterdir()), "project": [ROOT / "params.yaml"]},
         texts={"project/uncommitted.diff": "a patch"}, dataset=("digits_8x8", "0123" * 16, "https://digits.invalid"),
         tags={"dvc.models": "89ab.dir"}, model=made / model, code=ROOT / "digits",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from digits.provenance import describe_source, run_name, uncommitted
+from digits.provenance import describe_source, experiment_here, run_name, uncommitted
 
 
 class TestSource:
@@ -32,7 +32,23 @@ class TestSource:
 
     def test_is_the_experiments_name_when_dvc_gave_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DVC_EXP_NAME", "bluer-tit")
-        assert run_name() == "bluer-tit"
+        assert run_name(experiment_here()) == "bluer-tit"
+        assert describe_source(experiment_here())["dvc.experiment"] == "bluer-tit"
+
+    def test_is_the_experiments_name_when_its_results_are_here(self, repository: Callable[..., str], tmp_path: Path) -> None:
+        """As after `dvc exp apply`."""
+        lock = "stages:\n  train: {{outs: [{{path: models, md5: {}}}]}}\n  track: {{outs: [{{path: .mlflow/tracked, md5: {}}}]}}\n"
+        (tmp_path / "dvc.lock").write_text(lock.format("a", "b"), encoding="utf-8")
+        assert experiment_here() == ""
+        repository("add", "dvc.lock")
+        repository("commit", "-qm", "x")
+        head = repository("rev-parse", "HEAD")
+        repository("update-ref", f"refs/exps/{head[:2]}/{head[2:]}/redder-kite", head)
+        assert experiment_here() == "redder-kite"
+        (tmp_path / "dvc.lock").write_text(lock.format("a", "of another machine"), encoding="utf-8")
+        assert experiment_here() == "redder-kite"
+        (tmp_path / "dvc.lock").write_text(lock.format("c", "b"), encoding="utf-8")
+        assert experiment_here() == ""
 
     @pytest.mark.parametrize(("file", "dirty"), [("params.yaml", "true"), ("digits/new.py", "true"), ("notes.txt", "false")])
     @pytest.mark.usefixtures("repository")
@@ -56,6 +72,24 @@ class TestSource:
         (tmp_path / "patch").write_text(patch, encoding="utf-8")
         repository("apply", "patch")
         assert (tmp_path / "params.yaml").read_text(encoding="utf-8") == "target: 5\n"
+
+    @pytest.mark.parametrize("staged", [False, True])
+    def test_what_was_not_committed_has_new_files_too(self, repository: Callable[..., str], tmp_path: Path, staged: bool) -> None:
+        (tmp_path / "digits").mkdir()
+        new = tmp_path / "digits" / "novel idea.py"
+        new.write_text("new = True\n", encoding="utf-8")
+        (tmp_path / "notes.txt").write_text("to self\n", encoding="utf-8")
+        if staged:
+            repository("add", "digits")
+        before = repository("status", "--porcelain")
+        patch = uncommitted()
+        assert repository("status", "--porcelain") == before, "the index is the person's own"
+        (tmp_path / "patch").write_text(patch, encoding="utf-8")
+        repository("rm", "-q", "--force", "--cached", str(new)) if staged else None
+        new.unlink()
+        assert "notes.txt" not in patch
+        repository("apply", "patch")
+        assert new.read_text(encoding="utf-8") == "new = True\n"
 
     def test_may_have_no_git(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))

@@ -1,6 +1,7 @@
 """A result's one complete run: completed, rebuilt, and its model usable without the project."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,26 @@ import pytest
 from mlflow.entities import LoggedModelOutput, Run
 
 from digits.persistence import load_model
+from digits.provenance import describe_source, run_name
 from digits.registry import files_of as files_of_model
+from digits.results import complete_run
 from digits.store import KEY, has_complete_run
 from digits.tracking import Store, flattened, live_run
 from tests.imports import ROOT
-from tests.runs import METRICS, PARAMS, complete, files_of, finish, key_of, models_of, python, uri_of, with_key
+from tests.runs import (
+    EVALUATION,
+    METRICS,
+    PARAMS,
+    complete,
+    files_of,
+    finish,
+    key_of,
+    models_of,
+    python,
+    result,
+    uri_of,
+    with_key,
+)
 from tests.small import IMAGES
 
 # MLflow's own, when it first imports its models.
@@ -29,11 +45,11 @@ class TestCompleteRun:
             training.log_metrics({"training_loss": 0.5}, "learning_curve", step=1)  # the second epoch did not get through
             training.finish(key, {"train_seconds": 1.0})
         (begun,) = with_key(shared, key)
-        assert not has_complete_run(shared, key)
+        assert not has_complete_run(shared, key, EVALUATION)
         complete(shared, key, made)
         (run,) = with_key(shared, key)
         assert run.info.run_id == begun.info.run_id
-        assert has_complete_run(shared, key)
+        assert has_complete_run(shared, key, EVALUATION)
         self.assert_whole(run, shared, tmp_path)
         assert run.data.metrics["cost/train_seconds"] == 1
         history = mlflow.MlflowClient(uri_of(shared)).get_metric_history(run.info.run_id, "validation/accuracy")
@@ -69,7 +85,7 @@ class TestCompleteRun:
         complete(shared, key, made)
         (run,) = with_key(shared, key)
         self.assert_whole(run, shared, tmp_path)
-        assert has_complete_run(shared, key)
+        assert has_complete_run(shared, key, EVALUATION)
         complete(shared, key, made)
         (again,) = with_key(shared, key)
         assert again.info.run_id == run.info.run_id and again.info.end_time == run.info.end_time
@@ -80,12 +96,46 @@ class TestCompleteRun:
         complete(shared, key, made)
         (lost,) = with_key(shared, key)
         mlflow.MlflowClient(uri_of(shared)).delete_run(lost.info.run_id)
-        assert not has_complete_run(shared, key)
+        assert not has_complete_run(shared, key, EVALUATION)
         complete(shared, key, made)
         (run,) = with_key(shared, key)
         assert run.info.run_id != lost.info.run_id
-        assert has_complete_run(shared, key)
+        assert has_complete_run(shared, key, EVALUATION)
         self.assert_whole(run, shared, tmp_path)
+
+    def test_a_model_that_is_measured_otherwise_has_a_run_of_that_too(self, shared: Path, made: Path) -> None:
+        """The code that measures or draws was edited, or one's own test images were; the model is the same."""
+        key = key_of("measured twice")
+        with live_run(shared, PARAMS) as training:
+            training.finish(key, {"train_seconds": 1.0})
+        complete(shared, key, made)
+        other = replace(result(key, made), evaluation="otherwise", metrics={**METRICS, "test": {"n": 200, "accuracy": 0.8}})
+        for _ in range(2):
+            assert complete_run(shared, other)
+            complete(shared, key, made)
+        later, earlier = with_key(shared, key)
+        assert [run.data.metrics["test/accuracy"] for run in (earlier, later)] == [0.875, 0.8]
+        assert [run.data.metrics["cost/train_seconds"] for run in (earlier, later)] == [1, 1]
+        for evaluation in (EVALUATION, "otherwise"):
+            assert has_complete_run(shared, key, evaluation)
+
+    def test_its_name_and_source_are_those_of_its_end(self, monkeypatch: pytest.MonkeyPatch, shared: Path, made: Path) -> None:
+        """Evaluation failed, its code was mended and committed: the run has to name the commit that has the mended code."""
+        key = key_of("mended")
+        monkeypatch.setenv("DVC_EXP_NAME", "fails-in-evaluation")
+        with live_run(shared, PARAMS) as training:
+            training.finish(key, {})
+        (begun,) = with_key(shared, key)
+        Store(shared).client.set_tag(begun.info.run_id, "params_sha256", "of what is committed now")
+        Store(shared).client.set_tag(begun.info.run_id, "mlflow.source.git.commit", "the one before")
+        assert begun.data.tags["dvc.experiment"] == begun.info.run_name == "fails-in-evaluation"
+        monkeypatch.delenv("DVC_EXP_NAME")
+        monkeypatch.setattr("digits.provenance.EXPERIMENTED_WITH", ["LICENSE"])  # all else may have been edited here
+        complete(shared, key, made)
+        (run,) = with_key(shared, key)
+        assert run.info.run_id == begun.info.run_id
+        assert run.data.tags.items() >= describe_source().items() and run.info.run_name == run_name()
+        assert not {"dvc.experiment", "params_sha256"} & run.data.tags.keys()
 
     def test_goes_on_where_it_was_interrupted(self, tmp_path: Path, shared: Path, made: Path) -> None:
         """Killed just after it had created the run to rebuild, or when train's metrics had not reached the server."""
@@ -99,9 +149,9 @@ class TestCompleteRun:
         key = key_of("no model")
         with pytest.raises(Exception, match="missing"):
             complete(shared, key, made, model="missing")
-        assert not has_complete_run(shared, key)
+        assert not has_complete_run(shared, key, EVALUATION)
         complete(shared, key, made)
-        assert has_complete_run(shared, key)
+        assert has_complete_run(shared, key, EVALUATION)
         assert len(with_key(shared, key)) == 1
 
     def test_a_model_that_was_being_logged_at_a_kill_is_not_the_runs_model(self, tmp_path: Path, shared: Path, made: Path) -> None:

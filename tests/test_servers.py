@@ -18,6 +18,7 @@ from digits.store import COMPLETE, KEY, has_complete_run
 from digits.tracking import Store, live_run
 from tests.imports import ROOT
 from tests.runs import (
+    EVALUATION,
     METRICS,
     PARAMS,
     complete,
@@ -49,12 +50,12 @@ class TestServers:
                 with live_run(folder, PARAMS) as run:
                     run.log_metrics(METRICS["validation"], "validation")
                     run.finish(key_of("remote"), {"train_seconds": 1.0})
-                assert not has_complete_run(folder, key_of("remote"))
+                assert not has_complete_run(folder, key_of("remote"), EVALUATION)
                 for _ in range(2):
                     complete(folder, key_of("remote"), made)
 
                 (found,) = Store(folder).runs(f"tags.{KEY} = '{key_of('remote')}'")
-                assert found.info.status == "FINISHED" and found.data.tags[COMPLETE] == "true"
+                assert found.info.status == "FINISHED" and found.data.tags[COMPLETE] == EVALUATION
                 assert {"validation/accuracy", "test/accuracy", "cost/train_seconds"} <= set(found.data.metrics)
                 assert files_of(found, uri, tmp_path / "downloaded")["plots/errors.png"] == b"a picture"
                 (logged,) = models_of(found, uri)
@@ -132,7 +133,7 @@ def test_a_server_may_take_its_time_with_a_file(
         try:
             monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{slow.server_port}")
             assert complete(tmp_path / ".mlflow", key_of("slow"), made), caplog.text
-            (run,) = Store(tmp_path / ".mlflow").runs(f"tags.{COMPLETE} = 'true'")
+            (run,) = Store(tmp_path / ".mlflow").runs(f"tags.{COMPLETE} != ''")
         finally:
             slow.shutdown()
         assert len(Slow.waited) == 1

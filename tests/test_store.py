@@ -11,7 +11,7 @@ import pytest
 
 from digits.store import COMPLETE, KEY, database, has_complete_run, result_key, store_folder
 from digits.tracking import Store, live_run
-from tests.runs import PARAMS, key_of, runs
+from tests.runs import EVALUATION, PARAMS, key_of, runs
 
 
 class TestDatabase:
@@ -26,15 +26,15 @@ class TestDatabase:
         elsewhere.mkdir()
         monkeypatch.chdir(elsewhere)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///my/runs.db" if relative else f"sqlite:///{file}")
-        assert not has_complete_run(folder, "0")
+        assert not has_complete_run(folder, "0", EVALUATION)
         with live_run(folder, PARAMS) as run:
             run.finish("0", {})
         store = Store(folder)
         (found,) = store.runs(f"tags.{KEY} = '0'")
-        store.client.set_tag(found.info.run_id, COMPLETE, "true")
+        store.client.set_tag(found.info.run_id, COMPLETE, EVALUATION)
         store.client.log_text(found.info.run_id, "hello", "hello.txt")
         assert file.is_file() and len(list((file.parent / "artifacts").glob("**/hello.txt"))) == 1
-        assert has_complete_run(folder, "0")
+        assert has_complete_run(folder, "0", EVALUATION)
         assert not list(elsewhere.iterdir()) and not (folder / "mlflow.db").exists()
 
     @pytest.mark.parametrize("uri", ["runs", "file:///tmp/mlruns", "postgresql://here/runs", "databricks", "sqlite://", "ftp://x"])
@@ -61,25 +61,26 @@ class TestHasCompleteRun:
         store, key = Store(shared), key_of("has")
         run_id = store.create_run({}, {KEY: key})
         store.client.set_terminated(run_id)
-        assert not has_complete_run(shared, key)
-        store.client.set_tag(run_id, COMPLETE, "true")
-        assert has_complete_run(shared, key)
-        assert not has_complete_run(shared, key_of("other"))
+        assert not has_complete_run(shared, key, EVALUATION)
+        store.client.set_tag(run_id, COMPLETE, EVALUATION)
+        assert has_complete_run(shared, key, EVALUATION)
+        assert not has_complete_run(shared, key_of("other"), EVALUATION)
+        assert not has_complete_run(shared, key, "measured otherwise")
         store.client.delete_run(run_id)
-        assert not has_complete_run(shared, key)
+        assert not has_complete_run(shared, key, EVALUATION)
         store.client.restore_run(run_id)
-        assert has_complete_run(shared, key)
+        assert has_complete_run(shared, key, EVALUATION)
 
     def test_needs_that_no_run_is_left_running(self, shared: Path) -> None:
         """MLflow has to look whether its process still lives."""
         store, key = Store(shared), key_of("beside another")
-        store.client.set_terminated(store.create_run({}, {KEY: key, COMPLETE: "true"}))
-        assert has_complete_run(shared, key)
+        store.client.set_terminated(store.create_run({}, {KEY: key, COMPLETE: EVALUATION}))
+        assert has_complete_run(shared, key, EVALUATION)
         other = store.create_run({}, {"process": ""})
-        assert not has_complete_run(shared, key)
+        assert not has_complete_run(shared, key, EVALUATION)
         store.sweep()
         assert store.client.get_run(other).info.status == "KILLED"
-        assert has_complete_run(shared, key)
+        assert has_complete_run(shared, key, EVALUATION)
 
     @pytest.mark.parametrize(
         "damage",
@@ -95,15 +96,15 @@ class TestHasCompleteRun:
     def test_is_false_without_a_database(self, tmp_path: Path, damage: Callable[[Path], Any]) -> None:
         damage(tmp_path / "mlflow.db")
         before = sorted(tmp_path.iterdir())
-        assert not has_complete_run(tmp_path, "0")
+        assert not has_complete_run(tmp_path, "0", EVALUATION)
         assert sorted(tmp_path.iterdir()) == before
 
     def test_of_a_server_only_mlflow_can_say(self, monkeypatch: pytest.MonkeyPatch, shared: Path) -> None:
         store = Store(shared)
-        store.client.set_terminated(store.create_run({}, {KEY: key_of("on a server"), COMPLETE: "true"}))
-        assert has_complete_run(shared, key_of("on a server"))
+        store.client.set_terminated(store.create_run({}, {KEY: key_of("on a server"), COMPLETE: EVALUATION}))
+        assert has_complete_run(shared, key_of("on a server"), EVALUATION)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://runs.invalid")
-        assert not has_complete_run(shared, key_of("on a server"))
+        assert not has_complete_run(shared, key_of("on a server"), EVALUATION)
 
 
 class TestKey:

@@ -18,6 +18,7 @@ from digits.store import COMPLETE, KEY, has_complete_run, result_key
 from digits.tracking import Store, flattened, live_run, reached_store, store_for_a_run
 from tests.imports import ROOT
 from tests.runs import (
+    EVALUATION,
     METRICS,
     PARAMS,
     complete,
@@ -139,12 +140,12 @@ complete(folder, result_key({}, "rebuilt"), made)
         monkeypatch.setattr("mlflow.store.db.utils.MAX_RETRY_COUNT", 2)
         folder = tmp_path / name / ".mlflow"
         store = Store(folder)
-        run_id = store.create_run(PARAMS, {KEY: "0", COMPLETE: "true"})
+        run_id = store.create_run(PARAMS, {KEY: "0", COMPLETE: EVALUATION})
         store.client.log_text(run_id, "hello", "hello.txt")
         store.client.set_terminated(run_id)
         assert (folder / "mlflow.db").is_file()
         assert [path.read_text() for path in folder.glob("artifacts/**/hello.txt")] == ["hello"]
-        assert has_complete_run(folder, "0")
+        assert has_complete_run(folder, "0", EVALUATION)
 
     def test_params_are_flat(self, shared: Path) -> None:
         expected = {"target": "digit", "split.folds": 6, "augment.shifts": [[-1, 0]], "augment.elastic.copies": 0}
@@ -269,7 +270,7 @@ class TestWithoutTracker:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1] if answers == "is silent" else free_port()
             monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
-            assert not has_complete_run(tmp_path, "0")
+            assert not has_complete_run(tmp_path, "0", EVALUATION)
             said = self.train(tmp_path, caplog)
         assert f"http://127.0.0.1:{port} does not answer" in said
         (run,) = with_key(tmp_path, "0")

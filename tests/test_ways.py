@@ -97,6 +97,7 @@ def experiment_pushed_and_pulled(project: Project) -> Project:
     theirs.dvc("exp", "apply", "mine")
     theirs.dvc("pull")
     assert theirs.repro() == ["track"]
+    assert [run.info.run_name for run in theirs.runs()] == ["mine"]
     return theirs
 
 
@@ -115,9 +116,24 @@ def worktree(project: Project) -> Project:
     return project
 
 
+def measured_otherwise(project: Project) -> Project:
+    """The model is the same, but what a run shows of it must be what the code of its commit makes."""
+    wiped_store(project)
+    code = project.path / "digits" / "scores.py"
+    before = code.read_text(encoding="utf-8")
+    assert '{"n": n, "errors": errors}' in before
+    code.write_text(before.replace('{"n": n, "errors": errors}', '{"n": n, "errors": errors, "halves": n / 2}'), encoding="utf-8")
+    project.repro()
+    new, old = project.runs()
+    assert new.data.metrics["test/halves"] == new.data.metrics["test/n"] / 2 and "test/halves" not in old.data.metrics
+    code.write_text(before, encoding="utf-8")
+    assert project.repro() == ["track"]
+    return project
+
+
 WAYS: dict[Callable[[Project], Project], int] = {
     repro: 1, forced: 1, exp_run: 1, temp: 1, set_back: 2, clone_and_pull: 1, experiment_pushed_and_pulled: 1, wiped_store: 1,
-    worktree: 1,
+    measured_otherwise: 2, worktree: 1,
 }  # fmt: skip
 
 
