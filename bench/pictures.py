@@ -1,6 +1,6 @@
 """How well pictures of every kind are read, by the model in models/, and at what cost.
 
-`python -m bench.pictures [PICTURES]` makes so many of each kind (300) from MNIST's test images, once `dvc repro` has run, and
+`python -m bench.pictures [PICTURES]` makes so many of each kind (200) from MNIST's test images, once `dvc repro` has run, and
 prints a table; then it reads a folder of 10,000 (some five minutes in all).
 """
 
@@ -33,7 +33,7 @@ sys.exit(code)
 """
 
 
-def main(each: int = 300) -> None:
+def main(each: int = 200) -> None:
     """Print the tables."""
     raw = open_raw(Path("data/raw"))
     reader = load_reader(Path("models/model.skops"), Path("models/validation"), "digit")
