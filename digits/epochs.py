@@ -1,4 +1,5 @@
-"""Learning epoch by epoch, a block of images at a time: the memory it takes does not grow with their number.
+"""Learning epoch by epoch, a block of images at a time: the memory it takes does not grow with their number. (What comes before the
+model and learns too, such as a PCA, needs all originals at once.)
 
 After each epoch the model is saved where a training that was killed finds it, and goes on as if nothing had been.
 """

@@ -140,7 +140,9 @@ class _Preparation:
         self._data = data
 
     def learn(self, originals: NDArray) -> None:
-        """Learn from originals."""
+        """Learn from originals, all of them in memory at once; where nothing learns, none is read."""
+        if all(step == "passthrough" for _, step in self._learned.steps):
+            return
         with threadpool_limits(1):
             self._learned.fit(self._features(originals))
 

@@ -231,11 +231,22 @@ save_model(fit(new("mlp", epochs=8), data, how=how), folder / "model.skops")
         assert content == train("softmax")[1]
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 100,000 images of MNIST's size."""
+    path = tmp_path_factory.mktemp("many") / "images.npy"
+    some = np.random.default_rng(0).integers(0, 256, (4_000, 28, 28), np.uint8)
+    images = np.lib.format.open_memmap(path, "w+", np.uint8, (25 * 4_000, 28, 28))
+    for copy in range(25):
+        images[copy * 4_000 : (copy + 1) * 4_000] = some
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 class TestMemory:
-    @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
-    def test_does_not_grow_with_the_number_of_copies(self, tmp_path: Path) -> None:
-        """The most that the process holds at a time, mapped pages of the file included."""
-        code = """
+    """The most that the process holds at a time, mapped pages of the file included."""
+
+    CODE = """
 import sys
 from pathlib import Path
 import numpy as np
@@ -243,24 +254,23 @@ from digits.files import open_array
 from digits.learning import How, Images, fit
 from digits.machine import peak_memory
 from tests.small import new
-copies = int(sys.argv[2])
-X = open_array(Path(sys.argv[1]), np.uint8, (None, 28, 28))[: 4_000 * copies]
-source = np.tile(np.arange(4_000, dtype=np.int32), copies)
+model, originals, copies = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+X = open_array(Path(sys.argv[1]), np.uint8, (None, 28, 28))[: originals * copies]
+source = np.tile(np.arange(originals, dtype=np.int32), copies)
 data = Images(X.reshape(len(X), -1), (source % 10).astype(np.uint8), source)
-fit(new("softmax", batch_size=1_000, epochs=1), data, how=How(epochs=1))
+large = {} if model == "sgd" else {"batch_size": 1_000}
+fit(new(model, epochs=1, **large), data, how=How(epochs=1))
 print(peak_memory())
 """
-        some = np.random.default_rng(0).integers(0, 256, (4_000, 28, 28), np.uint8)
-        images = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (25 * 4_000, 28, 28))
-        for copy in range(25):
-            images[copy * 4_000 : (copy + 1) * 4_000] = some
-        peak = [
-            float(
-                subprocess.check_output(
-                    [sys.executable, "-c", code, tmp_path / "images.npy", str(copies)],
-                    env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
-                )
-            )
-            for copies in (5, 25)
-        ]  # fmt: skip
-        assert peak[1] < 1.1 * peak[0]
+
+    def peak(self, images: Path, model: str, originals: int, copies: int) -> float:
+        command = [sys.executable, "-c", self.CODE, str(images), model, str(originals), str(copies)]
+        return float(subprocess.check_output(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True))
+
+    @every_model
+    def test_does_not_grow_with_the_number_of_copies(self, many: Path, model: str) -> None:
+        assert self.peak(many, model, 4_000, copies=25) < 1.1 * self.peak(many, model, 4_000, copies=5)
+
+    @every_model
+    def test_does_not_grow_with_the_number_of_originals(self, many: Path, model: str) -> None:
+        assert self.peak(many, model, 100_000, copies=1) < 1.1 * self.peak(many, model, 20_000, copies=1)

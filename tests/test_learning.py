@@ -14,8 +14,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from digits import learning
+from digits import epochs, learning
 from digits.errors import BadInput
+from digits.files import read_rows
 from digits.learning import How, Images, fit
 from digits.persistence import save_model
 from digits.svm import margins
@@ -116,6 +117,27 @@ def test_by_epochs_every_row_comes_once_in_each_epoch_in_another_order(
     assert not any(np.array_equal(one, other) for one, other in pairwise(orders))
     for learned in Preparing.learned:
         np.testing.assert_array_equal(learned, NUMBERED.X[SOME[SOME < 1000]])
+
+
+@pytest.mark.parametrize("settings", [{}, {"features": "deskewed"}, {"scale": "none"}], ids=["unit", "deskewed", "none"])
+def test_by_epochs_no_more_is_read_at_once_than_a_block_where_no_step_learns(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    read: list[int] = []
+
+    def noting(array: NDArray, rows: NDArray) -> NDArray:
+        read.append(len(rows))
+        return read_rows(array, rows)
+
+    monkeypatch.setattr(learning, "read_rows", noting)
+    for module, size in ((learning, "CHUNK"), (learning, "MEASURED"), (epochs, "BLOCK")):
+        monkeypatch.setattr(module, size, 100)
+    how = way("softmax", epochs=2)
+    fit(new("softmax", **settings), images(IMAGES, LABELS), how=how)
+    assert max(read) == 100
+    read.clear()
+    fit(new("softmax", scale="standard"), images(IMAGES, LABELS), how=how)
+    assert max(read) == len(IMAGES), "what does learn sees all originals"
 
 
 def test_the_order_of_epochs_is_drawn_by_the_seed(tmp_path: Path) -> None:
