@@ -10,12 +10,13 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from digits.errors import BadInput
 from digits.files import file_sha256, remove, replace
@@ -147,16 +148,40 @@ def restore_outs(stage: str) -> None:
         logging.getLogger(__name__).warning("the former outs of %s are not back (%s): `dvc checkout` brings them", stage, error)
 
 
-def checkpoints(stage: str) -> Path:
-    """Where the stage, with the very inputs it has now, leaves what it can go on from when it was killed. Git-ignored.
+@contextmanager
+def checkpoints(stage: str) -> Iterator[Path | None]:
+    """Where the stage, with the very inputs it has now, leaves what it can go on from when it was killed; it goes when all is done.
 
-    What was left a week ago, with other inputs, goes.
+    None while another process does the very same, as two workers of a queue may: each would overwrite what the other left.
+    What was left a week ago, with other inputs, goes. Git-ignored.
     """
     folder = repository() / ".checkpoints" / f"{stage}-{Guard(stage).digest()[:16]}"
     for other in folder.parent.glob(f"{stage}-*"):
-        if other != folder and time.time() - other.stat().st_mtime > WEEK:
-            remove(other)
-    return folder
+        with suppress(FileNotFoundError):  # whoever uses it is just done
+            if other != folder and time.time() - other.stat().st_mtime > WEEK:
+                with _held(other) as is_ours:
+                    if is_ours:
+                        remove(other)
+    with _held(folder) as is_ours:
+        if not is_ours:
+            logging.getLogger(__name__).info("another process does the same just now: killed, this one would begin anew")
+        yield folder if is_ours else None
+        if is_ours:
+            remove(folder)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Whether the folder is ours until the end, as nobody else holds it. What a killed process held is free again."""
+    file = repository() / ".dvc" / "tmp" / f"{folder.name}.lock"  # not in the folder, which comes and goes
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(file)
+    with suppress(Timeout):
+        lock.acquire(blocking=False)
+    try:
+        yield lock.is_locked
+    finally:
+        lock.release()
 
 
 def repository() -> Path:

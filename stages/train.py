@@ -7,6 +7,7 @@ train_sizes.csv, a row for each of train.train_sizes; example.npy, one image as 
 
 import logging
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from digits import protocol
 from digits.epochs import Epoch
 from digits.errors import BadInput
 from digits.families import make_pipeline, n_features, passes
-from digits.files import file_sha256, open_array, remove, write_csv, write_json
+from digits.files import file_sha256, open_array, write_csv, write_json
 from digits.folds import TEST, learn_target
 from digits.learning import How, Images, fit
 from digits.machine import peak_memory
@@ -58,10 +59,12 @@ def train(params: Params, outs: Outs) -> None:
     for name, value in pipeline.get_params().items():
         if name.endswith("n_neighbors"):
             check_at_most(f"n_neighbors of models.{how.model}", value, most)
-    unfinished = checkpoints("train") if epochs else None
 
     models = outs.folder("models")
-    with live_run(store_folder(repository()), params.that_matter()) as tracked:
+    with (
+        checkpoints("train") if epochs else nullcontext() as unfinished,
+        live_run(store_folder(repository()), params.that_matter()) as tracked,
+    ):
         curve: list[Epoch] = []
 
         def on_epoch(epoch: Epoch) -> None:
@@ -94,8 +97,6 @@ def train(params: Params, outs: Outs) -> None:
         write_csv(models / "learning_curve.csv", CURVE, ([getattr(epoch, name) for name in CURVE] for epoch in first))
         cost = {"train_seconds": time.monotonic() - started, "peak_memory_mib": peak_memory()}
         tracked.finish(result_key(params.that_matter(), file_sha256(models / "model.skops")), cost)
-    if unfinished:
-        remove(unfinished)
 
 
 def check_at_most(key: str, value: int, most: dict[str, int]) -> None:

@@ -1,6 +1,7 @@
 """A training that learns by epochs and is killed goes on from its last epoch, by real DVC and MLflow."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -74,7 +75,7 @@ def test_a_killed_training_goes_on_from_its_last_epoch(project: Project, tmp_pat
 
 def test_checkpoints_of_other_inputs_are_not_used(project: Project) -> None:
     """Two trainings that differ in one param or in the data have folders of their own."""
-    code = "from stages.harness import checkpoints; print(checkpoints('train').name)"
+    code = "from stages.harness import checkpoints\nwith checkpoints('train') as folder: print(folder.name)"
     names = set()
     for edit in ({}, {"train__seed": 1}, {"target": 5}, {"models__knn__n_neighbors": 2}):
         project.edit(**edit)
@@ -85,3 +86,52 @@ def test_checkpoints_of_other_inputs_are_not_used(project: Project) -> None:
     project.edit(evaluate__confidence=0.5, models__forest__n_estimators=3)
     names.add(project.run(sys.executable, "-c", code))
     assert len(names) == 5, "what train does not depend on does not matter"
+
+
+def test_two_trainings_of_the_same_at_the_same_time_make_the_same_model(project: Project, tmp_path: Path) -> None:
+    """As two workers of a queue do, whose experiments differ in what only a later stage reads: each in a copy of its own."""
+    project.edit(train__model="softmax", train__scale="unit", models__softmax__epochs=40)
+    copies = [project.copy(tmp_path / name / "digits") for name in ("one", "other")]
+    trainings = [
+        subprocess.Popen(
+            [sys.executable, "-m", "stages.train"], cwd=copy.path, env=copy.env | {"DVC_ROOT": str(project.path)},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for copy in copies
+    ]  # fmt: skip
+    said = [training.communicate(timeout=120)[0] for training in trainings]
+    assert [training.returncode for training in trainings] == [0, 0], "\n".join(said)
+    one, other = ((copy.path / "models" / "model.skops").read_bytes() for copy in copies)
+    assert one == other
+    assert not list((project.path / ".checkpoints").iterdir())
+
+
+def test_checkpoints_belong_to_one_training_at_a_time_and_are_free_once_it_is_killed(project: Project) -> None:
+    code = """
+import sys
+from stages.harness import checkpoints
+with checkpoints("train") as folder:
+    print(folder and folder.name, flush=True)
+    if sys.argv[1] == "works":
+        (folder / "some").mkdir(parents=True, exist_ok=True)
+        print("at work", flush=True)
+        sys.stdin.read()
+"""
+    command = [sys.executable, "-c", code]
+    kept = project.path / ".checkpoints"
+    with subprocess.Popen(
+        [*command, "works"], cwd=project.path, env=project.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout
+        name, _ = first.stdout.readline().strip(), first.stdout.readline()
+        assert project.run(*command, "ends").splitlines()[-1] == "None"
+        assert (kept / name / "some").is_dir(), "what ends removes its own checkpoints alone"
+        os.utime(kept / name, (0, 0))
+        project.edit(train__seed=1)
+        assert project.run(*command, "ends").strip() != name and (kept / name / "some").is_dir(), "old, but in use"
+        first.kill()
+    project.git("checkout", "-q", "params.yaml")
+    os.utime(kept / name)
+    assert (kept / name / "some").is_dir()
+    assert project.run(*command, "ends").strip() == name
+    assert not list(kept.iterdir()), "done"
