@@ -139,6 +139,14 @@ def test_what_is_imported_is_a_declared_dependency() -> None:
     assert declared <= used | {"dvc", "ruamel.yaml.clib"}, declared - used
 
 
+def test_what_is_packaged_is_the_code() -> None:
+    """`pip install '.[fast]'` builds a package of it: told of none, setuptools stops at so many folders."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = project.get("tool", {}).get("setuptools", {}).get("packages")
+    assert packages == sorted(path.parent.relative_to(ROOT).as_posix() for path in tracked_files() if path.name == "__init__.py")
+    assert project["build-system"]["build-backend"] == "setuptools.build_meta"
+
+
 def test_nothing_unpickles() -> None:
     for path in [*(ROOT / "stages").glob("*.py"), *(ROOT / "digits").glob("*.py")]:
         assert not imported_modules(path.relative_to(ROOT)) & {"pickle", "cloudpickle", "joblib.load", "dill", "shelve"}, path
