@@ -52,6 +52,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     **{f"{model}-{'clusters' if second is CLUSTERS else 'scattering'}": (model, second) for model, second in SECOND.items()},
     "sgd-epochs": ("sgd", {"epochs": 3, "loss": "log_loss"}),
     "softmax-lbfgs": ("softmax", {"solver": "lbfgs"}),
+    **{f"{model}-committee": (model, {"features": ["pixels", "deskewed_scattering"]}) for model in ("svm", "forest", "softmax")},
 }
 DRAWS = set(FAMILIES) - {"knn", "svm", "boosting"}  # boosting only of more images than there are here
 

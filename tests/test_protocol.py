@@ -208,15 +208,15 @@ class TestCopies:
         np.testing.assert_array_equal(seen.labels, learn_target(LABELS[seen.rows], target))
 
 
-def accuracy(model: str, y: NDArray, how: How, source: NDArray[np.int32] | None = None) -> float:
+def accuracy(model: str, y: NDArray, how: How, source: NDArray[np.int32] | None = None, **settings: Any) -> float:
     """On 300 held-out of 900 images, with two turned copies of each to learn from."""
     pictures = IMAGES[:900].reshape(-1, 8, 8)
     X = np.concatenate([pictures, affine(pictures, rotation(4)), affine(pictures, rotation(-4))]).reshape(-1, 64)
     of = np.tile(np.arange(900, dtype=np.int32), 3)
     fold = np.full(1000, TEST, np.int8)
     fold[:900] = np.arange(900) % 3
-    seen = validate(new(model), Images(X, y[of], of if source is None else source), fold, "holdout", how)
-    np.testing.assert_array_equal(seen.predicted, decide(seen.scores, has_probability(new(model))))
+    seen = validate(new(model, **settings), Images(X, y[of], of if source is None else source), fold, "holdout", how)
+    np.testing.assert_array_equal(seen.predicted, decide(seen.scores, has_probability(new(model, **settings))))
     return float(np.mean(seen.predicted == seen.labels))
 
 
@@ -234,6 +234,16 @@ class TestLeaks:
         """Held-out accuracy is high, and with shuffled labels that of guessing one of ten."""
         assert accuracy(model, LABELS[:900], how) > 0.8
         assert CHANCE[0] <= accuracy(model, SHUFFLED, how) <= CHANCE[1]
+
+    @pytest.mark.parametrize(
+        ("model", "how"),
+        [("knn", How()), ("softmax", way("softmax")), ("svm", How("support_vectors"))],
+        ids=["knn", "softmax", "svm"],
+    )
+    def test_so_does_a_committee(self, model: str, how: How) -> None:
+        members = ["pixels", "deskewed"]
+        assert accuracy(model, LABELS[:900], how, features=members) > 0.8
+        assert CHANCE[0] <= accuracy(model, SHUFFLED, how, features=members) <= CHANCE[1]
 
     @pytest.mark.parametrize("model", ["svm", "knn", "forest", "stacking"])
     def test_a_leak_would_be_seen(self, model: str) -> None:
