@@ -7,6 +7,7 @@ lists them, `dvc exp apply NAME` brings one into the workspace.
 import copy
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -174,7 +175,7 @@ def verdict(rung: Rung, values: Mapping[str, Any]) -> str:
 
 def _images(name: str, values: Mapping[str, Any]) -> int:
     """On how many images an accuracy was measured; 0 for what is no accuracy."""
-    folds = sum(key.startswith("validation.fold_") for key in values)
+    folds = sum(re.fullmatch(r"validation\.fold_\d+", key) is not None for key in values)  # each has a _low and a _high too
     if name.startswith("validation.fold_"):
         return int(values["validation.n"]) // folds
     return int(values["test.n"]) if name == "test.accuracy" else 0

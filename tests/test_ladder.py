@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from digits.errors import BadInput
 from digits.ladder import Rung, chosen, overrides, read_ladder, read_table, table, verdict, with_settings
 from digits.params import Params, parse_params
+from digits.predictions import Predictions
+from digits.scores import fold_accuracies
 from tests.imports import ROOT
 from tests.scratch import Project
 
@@ -68,6 +71,14 @@ def test_one_number_that_misses_makes_the_rung_missed() -> None:
     values = {"test.n": 10_000, "test.accuracy": 0.9714, "test.threshold": 3370.0}
     assert verdict(rung(accuracy="0.9714", threshold="3370.02"), values) == "missed"
     assert verdict(rung(accuracy="0.9714", threshold="3370.0"), values) == "exact"
+
+
+def test_a_fold_of_three_has_a_third_of_the_images() -> None:
+    published = Rung(name="a", what="", source="", published={"validation.fold_0": "0.960"})
+    said = Predictions(np.arange(600), np.zeros(600, np.uint8), (np.arange(600) < 20).astype(np.uint8), np.zeros((600, 10)))
+    values = {f"validation.{name}": value for name, value in fold_accuracies(said, np.repeat(np.int8([0, 1, 2]), 200)).items()}
+    assert values["validation.fold_0"] == 0.9  # 0.960 has the interval 0.923 to 0.980 on 200 images, 0.875 to 0.984 on 66
+    assert verdict(published, values | {"validation.n": 600}) == "missed"
 
 
 def test_what_has_not_run_is_said_so() -> None:
