@@ -51,8 +51,7 @@ def main(rounds: int = 3) -> None:
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
         params = clone / "params.yaml"
         ladder = read_ladder(ROOT / "ladder.yaml")
-        settings = ladder.base | chosen(ladder, "knn-shifts")[0].set
-        values = with_settings(yaml.safe_load(params.read_text(encoding="utf-8")), settings)
+        values = with_settings(ladder.base, chosen(ladder, "knn-shifts")[0].set)
         params.write_text(yaml.safe_dump(values), encoding="utf-8")
         dvc = [sys.executable, "-m", "dvc", "repro", "--quiet"]
         measured([*dvc, "split"], clone)

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import reduce
 from itertools import pairwise
-from operator import getitem
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,10 +22,10 @@ from pydantic import Field, ValidationError
 from digits.compare import compare
 from digits.errors import BadInput
 from digits.intervals import proportion
-from digits.params import Section
+from digits.params import Params, Section, parse_params
 from digits.revisions import check_repository, read_hash, read_revision
 from digits.store import store_folder
-from digits.tracking import Store
+from digits.tracking import Store, flattened
 from digits.workers import dvc, look, number_of, work_off
 from digits.yaml12 import parse_yaml
 
@@ -47,7 +46,7 @@ class Rung(Section):
 
 
 class Ladder(Section):
-    """All rungs, and what they have in common."""
+    """All rungs, and the params.yaml that each of them begins with."""
 
     base: dict[str, Any]
     rungs: list[Rung]
@@ -56,10 +55,13 @@ class Ladder(Section):
 def read_ladder(path: Path) -> Ladder:
     """The rungs of ladder.yaml. Raises BadInput naming the first thing that is wrong."""
     try:
-        return Ladder.model_validate(parse_yaml(path.read_text(encoding="utf-8"), path.name))
+        ladder = Ladder.model_validate(parse_yaml(path.read_text(encoding="utf-8"), path.name))
     except ValidationError as error:
         first = error.errors()[0]
         raise BadInput(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+    for rung in ladder.rungs:
+        params_of(ladder, rung)
+    return ladder
 
 
 def chosen(ladder: Ladder, which: str) -> list[Rung]:
@@ -75,32 +77,37 @@ def chosen(ladder: Ladder, which: str) -> list[Rung]:
     return [names[name] for name in wanted]
 
 
+def params_of(ladder: Ladder, rung: Rung) -> Params:
+    """All params of a rung. Raises BadInput, as `parse_params`."""
+    return parse_params(json.dumps(with_settings(ladder.base, rung.set)), f"ladder.yaml: {rung.name}")
+
+
 def overrides(ladder: Ladder, rung: Rung) -> Iterator[str]:
-    """The rung's params, as `dvc exp run -S` takes them."""
-    for key, value in (ladder.base | rung.set).items():
-        yield f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+    """The rung's params, all of them, as `dvc exp run -S` takes them."""
+    yield "~models"  # for DVC merges: a voter in params.yaml would vote with those of the rung
+    for key, value in flattened(with_settings(ladder.base, rung.set)).items():
+        yield f"++{key}={value if isinstance(value, str) else json.dumps(value)}"
 
 
 def found(ladder: Ladder) -> dict[str, str]:
     """The revisions of the rungs' experiments, by name: the newest with these settings and by the code that is there now."""
     revisions: dict[str, str] = {}
-    rungs = {rung.name: rung for rung in ladder.rungs}
+    wanted = {rung.name: params_of(ladder, rung).that_matter() for rung in ladder.rungs}
     for ref in _git(
         "for-each-ref", "--sort=-committerdate", "--format=%(refname:lstrip=4) %(objectname)", "refs/exps"
     ).splitlines():
         name, _, revision = ref.rpartition(" ")
-        if name in rungs and name not in revisions and _is_current(ladder.base | rungs[name].set, revision):
+        if name in wanted and name not in revisions and _is_current(wanted[name], revision):
             revisions[name] = revision
     return revisions
 
 
-def _is_current(settings: Mapping[str, Any], revision: str) -> bool:
+def _is_current(wanted: Mapping[str, Any], revision: str) -> bool:
     try:
-        params = parse_yaml(_git("show", f"{revision}:params.yaml"), "params.yaml")
-        if with_settings(params, settings) != params:
+        if parse_params(_git("show", f"{revision}:params.yaml")).that_matter() != wanted:
             return False
         stages = parse_yaml(_git("show", f"{revision}:dvc.lock"), "dvc.lock")["stages"]
-    except (KeyError, subprocess.CalledProcessError):  # of before there was such a setting or such a file
+    except (BadInput, KeyError, subprocess.CalledProcessError):  # of before there were such params or such a file
         return False
     results = [stage for name, stage in stages.items() if name != "track"]  # which only reports
     code = {dep["path"]: dep["md5"] for stage in results for dep in stage["deps"] if dep["path"].endswith(".py")}
@@ -109,14 +116,11 @@ def _is_current(settings: Mapping[str, Any], revision: str) -> bool:
 
 
 def with_settings(params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested params, some of them set by dotted names. Raises KeyError for a name that is none of theirs."""
+    """Nested params, some of them set by dotted names."""
     changed = copy.deepcopy(dict(params))
     for key, value in settings.items():
         *parents, last = key.split(".")
-        section = reduce(getitem, parents, changed)
-        if last not in section:
-            raise KeyError(key)
-        section[last] = value
+        reduce(lambda section, name: section.setdefault(name, {}), parents, changed)[last] = value
     return changed
 
 

@@ -9,43 +9,38 @@ import numpy as np
 import pytest
 import yaml
 
+from digits import ladder
 from digits.errors import BadInput
-from digits.ladder import Rung, chosen, overrides, read_ladder, read_table, table, verdict, with_settings
-from digits.params import Params, parse_params
+from digits.ladder import Rung, chosen, found, overrides, params_of, read_ladder, read_table, table, verdict, with_settings
+from digits.params import parse_params
 from digits.predictions import Predictions
 from digits.scores import fold_accuracies
+from digits.tracking import flattened
 from tests.imports import ROOT
 from tests.scratch import Project
 
 LADDER = read_ladder(ROOT / "ladder.yaml")
 
 
-def params_of(rung: Rung) -> Params:
-    """What params.yaml would be for a rung."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    return parse_params(yaml.safe_dump(with_settings(params, LADDER.base | rung.set)))
-
-
 @pytest.mark.parametrize("rung", LADDER.rungs, ids=lambda rung: rung.name)
 def test_a_rung_is_a_valid_experiment_with_numbers_to_compare(rung: Rung) -> None:
-    params = params_of(rung)
+    params = params_of(LADDER, rung)
     for name, printed in rung.published.items():
         part, _, metric = name.partition(".")
         assert part in ("validation", "test") and metric and float(printed) > 0
         if part == "validation":
             assert params.train.validate_ != "none", "there would be nothing to compare"
-    assert dict(override.split("=", 1) for override in overrides(LADDER, rung)).keys() >= rung.set.keys()
 
 
 def test_no_two_rungs_are_the_same() -> None:
     assert len({rung.name for rung in LADDER.rungs}) == len(LADDER.rungs) >= 16
-    assert len({json.dumps(params_of(rung).that_matter(), sort_keys=True) for rung in LADDER.rungs}) == len(LADDER.rungs)
+    assert len({json.dumps(params_of(LADDER, rung).that_matter(), sort_keys=True) for rung in LADDER.rungs}) == len(LADDER.rungs)
 
 
 def test_the_champion_is_the_default() -> None:
     champion = next(rung for rung in LADDER.rungs if rung.name == "champion")
     default = parse_params((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    assert params_of(champion).that_matter() == default.that_matter()
+    assert params_of(LADDER, champion).that_matter() == default.that_matter()
 
 
 def rung(**published: str) -> Rung:
@@ -76,7 +71,7 @@ def test_one_number_that_misses_makes_the_rung_missed() -> None:
 def test_a_fold_of_three_has_a_third_of_the_images() -> None:
     published = Rung(name="a", what="", source="", published={"validation.fold_0": "0.960"})
     said = Predictions(np.arange(600), np.zeros(600, np.uint8), (np.arange(600) < 20).astype(np.uint8), np.zeros((600, 10)))
-    values = {f"validation.{name}": value for name, value in fold_accuracies(said, np.repeat(np.int8([0, 1, 2]), 200)).items()}
+    values = {f"validation.{name}": value for name, value in fold_accuracies(said, np.repeat(np.arange(3, dtype=np.int8), 200)).items()}
     assert values["validation.fold_0"] == 0.9  # 0.960 has the interval 0.923 to 0.980 on 200 images, 0.875 to 0.984 on 66
     assert verdict(published, values | {"validation.n": 600}) == "missed"
 
@@ -112,6 +107,7 @@ def test_rungs_are_chosen_by_name() -> None:
         ("base: {}\nrungs: [{name: Two Words, what: x, source: y}]", "rungs.0.name"),
         ("base: {}\nrungs: [{name: a, what: x, source: y, publish: {}}]", "rungs.0.publish"),
         ("base: [", "line 2"),
+        ("base: {}\nrungs: [{name: a, what: x, source: y}]", "a: target is missing"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str, sentence: str) -> None:
@@ -120,19 +116,75 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str, sentence: str
         read_ladder(tmp_path / "ladder.yaml")
 
 
-SMALL: dict[str, Any] = {
-    "base": {"train.validate": "none", "augment.shifts": []},
-    "rungs": [
-        {"name": "one", "what": "One neighbour.", "source": "x", "set": {"models.knn.n_neighbors": 1}, "quick": True},
-        {"name": "trees", "what": "Trees.", "source": "y", "set": {"train.model": "forest"}, "published": {"test.accuracy": "0.1"}},
-        {"name": "bad", "what": "More neighbours than images.", "source": "z", "set": {"models.knn.n_neighbors": 5000}},
+def test_a_wrong_param_is_named() -> None:
+    wrong = Rung(name="a", what="", source="", set={"train.modle": "knn"})
+    with pytest.raises(BadInput, match=r"ladder.yaml: a: train.modle is not a key.*did you mean model"):
+        params_of(LADDER, wrong)
+
+
+def by_name(name: str) -> Rung:
+    return next(rung for rung in LADDER.rungs if rung.name == name)
+
+
+@pytest.mark.parametrize("rung", LADDER.rungs, ids=lambda rung: rung.name)
+def test_a_rung_says_every_param_that_matters(rung: Rung) -> None:
+    said = {override.removeprefix("++").partition("=")[0] for override in overrides(LADDER, rung)}
+    assert flattened(params_of(LADDER, rung).that_matter()).keys() <= said
+
+
+KNN = {"n_neighbors": 4, "weights": "distance"}
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("forest", {"models.forest.n_estimators": 10}),
+        ("forest", {"split.seed": 1}),
+        ("forest", {"augment.elastic.alpha": 1.0}),
+        ("forest", {"evaluate.robustness.images": 100}),
+        ("forest", {"fetch.dataset": "digits_8x8"}),
+        ("five-sgd", {"evaluate.precision_target": 0.8}),
+        ("champion", {"train.train_sizes": [0.5, 1.0]}),
+        ("voting", {"models.voting.members.knn": KNN}),
+        ("voting", {"models.voting.members": {"knn": KNN, "forest": {"n_estimators": 9, "max_depth": 3, "min_samples_leaf": 1}}}),
+        ("forest", {"models.forest.max_deep": 3}),  # of before, when the params were others
     ],
-}
+)
+def test_an_experiment_with_other_params_is_not_the_rung(monkeypatch: pytest.MonkeyPatch, name: str, other: dict[str, Any]) -> None:
+    here = with_settings(LADDER.base, by_name(name).set)
+
+    def found_with(settings: dict[str, Any]) -> dict[str, str]:
+        files = {"r:params.yaml": yaml.safe_dump(with_settings(here, settings)), "r:dvc.lock": "stages: {}"}
+        monkeypatch.setattr(ladder, "_git", lambda command, what, *_: files[what] if command == "show" else f"{name} r")
+        return found(LADDER)
+
+    assert found_with({}) == {name: "r"}
+    assert found_with(other) == {}
+    assert found_with({"models.knn.n_neighbors": 7}) == {name: "r"}, "of another model"
+
+
+def test_a_queued_rung_has_its_params_whatever_params_yaml_says(newcomer: Project) -> None:
+    newcomer.edit(models__voting__members={"knn": KNN, "forest": LADDER.base["models"]["forest"]}, split__seed=7)
+    newcomer.commit("other params")
+    for name in ("voting", "vsv-poly", "committee"):
+        settings = [part for override in overrides(LADDER, by_name(name)) for part in ("--set-param", override)]
+        newcomer.dvc("exp", "run", "--queue", "--name", name, *settings)
+        queued = parse_params(newcomer.git("show", "refs/exps/celery/stash:params.yaml"))
+        assert queued.that_matter() == params_of(LADDER, by_name(name)).that_matter()
+
+
+SMALL: list[dict[str, Any]] = [
+    {"name": "one", "what": "One neighbour.", "source": "x", "set": {"models.knn.n_neighbors": 1}, "quick": True},
+    {"name": "trees", "what": "Trees.", "source": "y", "set": {"train.model": "forest"}, "published": {"test.accuracy": "0.1"}},
+    {"name": "bad", "what": "More neighbours than images.", "source": "z", "set": {"models.knn.n_neighbors": 5000}},
+]
 
 
 @pytest.fixture
 def with_a_ladder(project: Project) -> Iterator[Project]:
-    (project.path / "ladder.yaml").write_text(yaml.safe_dump(SMALL), encoding="utf-8")
+    params = yaml.safe_load((project.path / "params.yaml").read_text(encoding="utf-8"))
+    base = with_settings(params, {"train.validate": "none", "augment.shifts": []})
+    (project.path / "ladder.yaml").write_text(yaml.safe_dump({"base": base, "rungs": SMALL}), encoding="utf-8")
     project.commit("a small ladder")
     yield project
     project.dvc("queue", "stop", "--kill")
