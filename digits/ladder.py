@@ -129,13 +129,18 @@ def _md5(path: Path) -> str:
 
 
 def run(ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
-    """Queue the rungs that have no experiment yet, and work the queue off, `jobs` at a time."""
+    """Queue the rungs that have no experiment yet, and work the queue off, `jobs` at a time.
+
+    An outdated experiment of the last commit makes room: DVC has one of a name for each commit, and `--force` would run all stages.
+    """
     there = found(ladder)
     todo = [rung for rung in rungs if rung.name not in there]
     queued = look(ROOT).left.values()
+    head = _git("rev-parse", "HEAD")
     for rung in todo:
         if rung.name not in queued:
             settings = [part for override in overrides(ladder, rung) for part in ("--set-param", override)]
+            _git("update-ref", "-d", f"refs/exps/{head[:2]}/{head[2:]}/{rung.name}")  # `dvc exp remove` might take another commit's
             dvc(ROOT, "exp", "run", "--queue", "--name", rung.name, *settings)
     if todo:
         work_off(ROOT, jobs)

@@ -71,7 +71,8 @@ def test_one_number_that_misses_makes_the_rung_missed() -> None:
 def test_a_fold_of_three_has_a_third_of_the_images() -> None:
     published = Rung(name="a", what="", source="", published={"validation.fold_0": "0.960"})
     said = Predictions(np.arange(600), np.zeros(600, np.uint8), (np.arange(600) < 20).astype(np.uint8), np.zeros((600, 10)))
-    values = {f"validation.{name}": value for name, value in fold_accuracies(said, np.repeat(np.arange(3, dtype=np.int8), 200)).items()}
+    folds = fold_accuracies(said, np.repeat(np.arange(3, dtype=np.int8), 200))
+    values = {f"validation.{name}": value for name, value in folds.items()}
     assert values["validation.fold_0"] == 0.9  # 0.960 has the interval 0.923 to 0.980 on 200 images, 0.875 to 0.984 on 66
     assert verdict(published, values | {"validation.n": 600}) == "missed"
 
@@ -192,9 +193,12 @@ def with_a_ladder(project: Project) -> Iterator[Project]:
 
 def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Project) -> None:
     project = with_a_ladder
-    an_experiment_of_before(project, "one")
+    before = an_experiment_of_before(project, "one")
+    head = project.git("rev-parse", "HEAD").strip()
+    project.git("update-ref", f"refs/exps/{head[:2]}/{head[2:]}/one", before)  # as it is when ladder.yaml or code was edited since
     written = project.path / "docs" / "ladder.md"
     project.run("python", "-m", "digits.ladder", "quick")
+    assert project.git("rev-parse", f"refs/exps/{before[:2]}/{before[2:]}/one").strip() == before, "another commit's stays"
     assert written.read_text(encoding="utf-8").count("not run yet") == 2
     said = project.run("python", "-m", "digits.ladder", "all", "2", fails=True)
     assert "ladder: bad did not finish" in said
@@ -212,7 +216,7 @@ def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Pr
     assert {run.info.run_name for run in project.runs()} >= {"one", "trees"}
 
 
-def an_experiment_of_before(project: Project, name: str) -> None:
+def an_experiment_of_before(project: Project, name: str) -> str:
     """When params.yaml had other keys, and there were no results."""
     project.git("checkout", "-q", "--detach")
     project.git("rm", "-q", "dvc.lock")
@@ -221,6 +225,7 @@ def an_experiment_of_before(project: Project, name: str) -> None:
     commit = project.git("rev-parse", "HEAD").strip()
     project.git("update-ref", f"refs/exps/{commit[:2]}/{commit[2:]}/{name}", commit)
     project.git("checkout", "-q", "main")
+    return commit
 
 
 def revision(project: Project, name: str) -> str:
