@@ -1,6 +1,6 @@
 """`python -m digits best`: this repository's experiments ranked by validation, and which of them cannot be told from the first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from digits.compare import UNDECIDED, percent
 from digits.errors import BadInput
-from digits.intervals import mcnemar, paired_difference
+from digits.intervals import holm, mcnemar, paired_difference
 from digits.predictions import Predictions
 from digits.revisions import NoSuchRevision, NotCached, Revision, read_metrics, read_revision
 
@@ -28,8 +28,8 @@ class Rank:
 def ranked(root: Path, names: list[str], confidence: float = 0.95) -> tuple[list[Rank], list[str]]:
     """The revisions that were validated, the best first, and the names of those that were not. Nothing of the test set is read.
 
-    Each is compared with the first on the images that both were validated on, by McNemar's exact test.
-    Raises NoSuchRevision, and BadInput when none of them was validated.
+    Each is compared with the first on the images that both were validated on, by McNemar's exact test; the p-values and verdicts
+    are with Holm's correction for so many. Raises NoSuchRevision, and BadInput when none of them was validated.
     """
     metrics: dict[str, dict[str, Any]] = {}
     without: list[str] = []
@@ -55,7 +55,7 @@ def ranked(root: Path, names: list[str], confidence: float = 0.95) -> tuple[list
             ranks.append(Rank(name, metrics[name], "not on this machine: `dvc pull`, or `dvc exp apply` and `dvc repro`"))
         else:
             ranks.append(_against(first, other, metrics[name], confidence))
-    return ranks, without
+    return _corrected(ranks, confidence), without
 
 
 def _predictions(root: Path, name: str) -> Revision | None:
@@ -70,6 +70,15 @@ def _against(first: Revision, other: Revision, metrics: dict[str, Any], confiden
     if stand is None or first.params["fetch"] != other.params["fetch"]:
         return Rank(other.name, metrics, "validated on other images")
     return Rank(other.name, metrics, stand.verdict, stand.p_value, stand.low, stand.high)
+
+
+def _corrected(ranks: list[Rank], confidence: float) -> list[Rank]:
+    corrected = iter(holm([rank.p_value for rank in ranks if rank.p_value is not None]).tolist())
+    return [rank if rank.p_value is None else _judged(rank, next(corrected), confidence) for rank in ranks]
+
+
+def _judged(rank: Rank, p: float, confidence: float) -> Rank:
+    return replace(rank, p_value=p, verdict=UNDECIDED if p > 1 - confidence else rank.verdict)
 
 
 @dataclass(frozen=True)
@@ -135,4 +144,7 @@ def as_text(ranks: list[Rank], without: list[str], confidence: float) -> str:
         end = "None that was compared is as good as the first." if unknown else "No other can be said to be as good as the first."
     end += f" Not compared: {', '.join(unknown)}." if unknown else ""
     end += f" Not validated: {', '.join(without)}." if without else ""
-    return "\n".join([*lines, "", f"{end} Ranked by validation alone; nothing of the test set was read."]) + "\n"
+    end += " Ranked by validation alone; nothing of the test set was read."
+    if tests := sum(rank.p_value is not None for rank in ranks):
+        end += f" McNemar's exact test, Holm's correction for {tests} comparison{'s' if tests > 1 else ''}."
+    return "\n".join([*lines, "", end]) + "\n"

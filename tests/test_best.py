@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from digits import best
 from digits.best import Rank, as_text, ranked
@@ -76,13 +77,13 @@ def test_ranks(by_hand: list[str]) -> None:
     assert [rank.name for rank in ranks] == sorted(ALL, key=lambda name: -ALL[name].metrics["accuracy"])
     found = {rank.name: rank for rank in ranks}
     assert found["good"] == Rank("good", dict(ALL["good"].metrics), "the first")
-    for name, verdict, only_first, n in (
-        ("middling", UNDECIDED, 1, 100),
-        ("bad", "worse", 17, 100),
-        ("other folds", "worse", 9, 50),
-    ):
+    tested = {"middling": (UNDECIDED, 1, 100), "bad": ("worse", 17, 100), "other folds": ("worse", 9, 50)}
+    raw = [mcnemar(only_first, 0) for _, only_first, _ in tested.values()]
+    corrected = multipletests(raw, method="holm")[1]
+    for (name, (verdict, only_first, n)), p in zip(tested.items(), corrected, strict=True):
         low, high = paired_difference(only_first, 0, n, 0.95)
-        assert found[name] == Rank(name, dict(ALL[name].metrics), verdict, mcnemar(only_first, 0), low, high)
+        assert found[name] == Rank(name, dict(ALL[name].metrics), verdict, found[name].p_value, low, high)
+        assert found[name].p_value == pytest.approx(p)
     for name in ("elsewhere", "yes or no", "other data"):
         assert found[name] == Rank(name, dict(ALL[name].metrics), "validated on other images")
     assert found["gone"].verdict.startswith("not on this machine: `dvc pull`") and found["gone"].p_value is None
@@ -93,6 +94,15 @@ def test_ranks(by_hand: list[str]) -> None:
         "Cannot be told from the first: middling. Not compared: elsewhere, yes or no, other data, gone. "
         "Not validated: unvalidated, failed. Ranked by validation alone"
     )
+    assert lines[-1].endswith("McNemar's exact test, Holm's correction for 3 comparisons.")
+
+
+def test_one_of_several_is_worse_only_if_that_is_no_accident_among_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = {f"m{i}": validated(f"m{i}", range(100, 200), 3 + 6 * (i > 0)) for i in range(3)}  # 6 images: p = 0.031, of two 0.062
+    monkeypatch.setattr(best, "read_metrics", lambda _, name, part: dict(models[name].metrics))
+    monkeypatch.setattr(best, "read_revision", lambda _, name, part: models[name])
+    assert [rank.verdict for rank in ranked(Path(), ["m0", "m1"])[0]] == ["the first", "worse"]
+    assert [rank.verdict for rank in ranked(Path(), list(models))[0]] == ["the first", UNDECIDED, UNDECIDED]
 
 
 def test_when_the_first_is_gone_none_can_be_compared(by_hand: list[str]) -> None:
