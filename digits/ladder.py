@@ -215,29 +215,40 @@ def table(
 ) -> str:
     """docs/ladder.md: published against measured, rung by rung, and what `steps` says of each.
 
-    Parameters: `before` the cells by rung of the table that there is (`read_table`): what is not known here stays.
+    Parameters: `before` the cells by rung of the table that there is (`read_table`). What is not known here stays, unless it was
+    of other numbers: a cost is of the rung's own, a comparison of those of the rung above too.
     """
-    lines = [HEAD]
+    numbers = {rung.name: _numbers(rung, results[rung.name]) for rung in ladder.rungs if rung.name in results}
+    same = {name for name, old in before.items() if name not in numbers or _measured(numbers[name]) == _measured(old[3:7])}
+    steps_before = {*pairwise(before)}
+    lines, above = [HEAD], ""
     for rung in ladder.rungs:
-        values, spent = results.get(rung.name), cost.get(rung.name, {})
-        published = "<br>".join(f"{name.partition('.')[2]} {printed}" for name, printed in rung.published.items())
-        cells = [f"[{rung.name}](#{rung.name})", rung.chapter or "", published]
-        if values:
-            here = "<br>".join(f"{values[name]:.{_decimals(printed)}f}" for name, printed in rung.published.items())
-            test = [f"{values[f'test.accuracy{end}']:.4f}" for end in ("", "_low", "_high")]
-            seconds, memory = (f"{spent[key]:,.0f}" if key in spent else "" for key in ("train_seconds", "peak_memory_mib"))
-            cells += [here, verdict(rung, values), f"{test[0]} ({test[1]} to {test[2]})", values["test.errors"], seconds, memory]
-            cells.append(compared.get(rung.name, ""))
-            cells = [cell or old for cell, old in zip(cells, before.get(rung.name, cells), strict=True)]
-        else:
-            cells += before[rung.name][3:] if rung.name in before else ["not run yet", *[""] * 6]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
+        name, spent = rung.name, cost.get(rung.name, {})
+        published = "<br>".join(f"{metric.partition('.')[2]} {printed}" for metric, printed in rung.published.items())
+        old = before[name][3:] if name in same else ["not run yet", *[""] * 6]
+        seconds, memory = (f"{spent[key]:,.0f}" if key in spent else "" for key in ("train_seconds", "peak_memory_mib"))
+        step = old[6] if (above, name) in steps_before and above in same else ""
+        found = [seconds or old[4], memory or old[5], compared.get(name) or step]
+        cells = [f"[{name}](#{name})", str(rung.chapter or ""), published, *numbers.get(name, old[:4]), *found]
+        lines.append("| " + " | ".join(cells) + " |")
+        above = name
     lines += [""]
     for rung in ladder.rungs:
         settings = " ".join(f"`{key}={value if isinstance(value, str) else json.dumps(value)}`" for key, value in rung.set.items())
         text = [f"### {rung.name}", "", rung.what, "", settings, "", f"Published: {rung.source}."]
         lines += [*text, *(["", rung.note] if rung.note else []), ""]
     return "\n".join(lines)
+
+
+def _numbers(rung: Rung, values: Mapping[str, Any]) -> list[str]:
+    """The cells that are the rung's own: what was published as it is here, the verdict, the test accuracy, the errors."""
+    here = "<br>".join(f"{values[name]:.{_decimals(printed)}f}" for name, printed in rung.published.items())
+    accuracy, low, high = (f"{values[f'test.accuracy{end}']:.4f}" for end in ("", "_low", "_high"))
+    return [here, verdict(rung, values), f"{accuracy} ({low} to {high})", str(values["test.errors"])]
+
+
+def _measured(numbers: list[str]) -> list[str]:
+    return [numbers[0], *numbers[2:]]  # the verdict depends on what was published
 
 
 def read_table(text: str) -> dict[str, list[str]]:

@@ -11,7 +11,8 @@ import yaml
 
 from digits import ladder
 from digits.errors import BadInput
-from digits.ladder import Rung, chosen, found, overrides, params_of, read_ladder, read_table, table, verdict, with_settings
+from digits.intervals import proportion
+from digits.ladder import Ladder, Rung, chosen, found, overrides, params_of, read_ladder, read_table, table, verdict, with_settings
 from digits.params import parse_params
 from digits.predictions import Predictions
 from digits.scores import fold_accuracies
@@ -86,10 +87,42 @@ def test_the_table_that_is_committed_keeps_what_did_not_run_again() -> None:
     before = read_table(committed)
     assert list(before) == [rung.name for rung in LADDER.rungs], "every rung has run"
     assert table(LADDER, {}, {}, {}, before) == committed
-    values = {"test.n": 10_000, "test.accuracy": 0.5, "test.accuracy_low": 0.4, "test.accuracy_high": 0.6, "test.errors": 5_000}
-    after = read_table(table(LADDER, {"knn": values}, {}, {"knn": "worse, p = 0.01"}, before))
-    assert after.pop("knn")[3:] == ["0.5000", "missed", "0.5000 (0.4000 to 0.6000)", "5000", *before["knn"][7:9], "worse, p = 0.01"]
-    assert after == {name: cells for name, cells in before.items() if name != "knn"}
+
+
+def values_of(errors: int) -> dict[str, Any]:
+    low, high = proportion(10_000 - errors, 10_000, 0.95)
+    return {"test.n": 10_000, "test.errors": errors} | dict(
+        zip(("test.accuracy", "test.accuracy_low", "test.accuracy_high"), (1 - errors / 10_000, low, high), strict=True)
+    )
+
+
+BELOW = Ladder(
+    base={}, rungs=[Rung(name=name, what="", source="", published={"test.accuracy": "0.97"}) for name in ("a", "b", "c")]
+)
+COST = {name: {"train_seconds": 5.0, "peak_memory_mib": 100.0} for name in "abc"}
+STEPS = {"b": "better, p = 0.01", "c": "worse, p = 0.02"}
+BEFORE = read_table(table(BELOW, {"a": values_of(300), "b": values_of(200), "c": values_of(250)}, COST, STEPS, {}))
+
+
+def kept(results: dict[str, dict[str, Any]], rungs: Ladder = BELOW) -> dict[str, list[str]]:
+    """Seconds, MiB and comparison of each rung with results, of whose cost and comparisons nothing is known."""
+    return {name: cells[7:] for name, cells in read_table(table(rungs, results, {}, {}, BEFORE)).items()}
+
+
+def test_numbers_that_came_out_again_keep_their_cost_and_comparison() -> None:
+    assert kept({}) == {name: ["5", "100", STEPS.get(name, "")] for name in "abc"}
+    assert kept({"a": values_of(300), "b": values_of(200)}) == kept({})
+    other_verdicts = [rung.model_copy(update={"published": {"test.accuracy": "0.99"}}) for rung in BELOW.rungs]
+    assert kept({"a": values_of(300), "b": values_of(200)}, Ladder(base={}, rungs=other_verdicts)) == kept({})
+
+
+def test_no_old_cost_or_comparison_stands_beside_new_numbers() -> None:
+    assert kept({"b": values_of(201)}) == {"a": ["5", "100", ""], "b": ["", "", ""], "c": ["5", "100", ""]}
+    assert kept({"a": values_of(301), "b": values_of(200)}) == {
+        "a": ["", "", ""], "b": ["5", "100", ""], "c": ["5", "100", STEPS["c"]],
+    }  # fmt: skip
+    between = Rung(name="between", what="", source="")
+    assert kept({}, Ladder(base={}, rungs=[BELOW.rungs[0], between, *BELOW.rungs[1:]]))["b"] == ["5", "100", ""]
 
 
 def test_rungs_are_chosen_by_name() -> None:
