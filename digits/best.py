@@ -73,8 +73,14 @@ def _against(first: Revision, other: Revision, metrics: dict[str, Any], confiden
 
 
 def _corrected(ranks: list[Rank], confidence: float) -> list[Rank]:
-    corrected = iter(holm([rank.p_value for rank in ranks if rank.p_value is not None]).tolist())
-    return [rank if rank.p_value is None else _judged(rank, next(corrected), confidence) for rank in ranks]
+    tested = _tested(ranks)
+    corrected = dict(zip(tested, holm([*tested.values()]).tolist(), strict=True))
+    return [rank if rank.p_value is None else _judged(rank, corrected[str(rank.validation)], confidence) for rank in ranks]
+
+
+def _tested(ranks: list[Rank]) -> dict[str, float]:
+    """The p-values, one for each result: an experiment that was applied to the workspace stands there twice."""
+    return {str(rank.validation): rank.p_value for rank in ranks if rank.p_value is not None}
 
 
 def _judged(rank: Rank, p: float, confidence: float) -> Rank:
@@ -145,6 +151,6 @@ def as_text(ranks: list[Rank], without: list[str], confidence: float) -> str:
     end += f" Not compared: {', '.join(unknown)}." if unknown else ""
     end += f" Not validated: {', '.join(without)}." if without else ""
     end += " Ranked by validation alone; nothing of the test set was read."
-    if tests := sum(rank.p_value is not None for rank in ranks):
+    if tests := len(_tested(ranks)):
         end += f" McNemar's exact test, Holm's correction for {tests} comparison{'s' if tests > 1 else ''}."
     return "\n".join([*lines, "", end]) + "\n"

@@ -99,10 +99,15 @@ def test_ranks(by_hand: list[str]) -> None:
 
 def test_one_of_several_is_worse_only_if_that_is_no_accident_among_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     models = {f"m{i}": validated(f"m{i}", range(100, 200), 3 + 6 * (i > 0)) for i in range(3)}  # 6 images: p = 0.031, of two 0.062
+    models["m2"].metrics["recall_8"] = 0.5  # another model with as many errors
     monkeypatch.setattr(best, "read_metrics", lambda _, name, part: dict(models[name].metrics))
     monkeypatch.setattr(best, "read_revision", lambda _, name, part: models[name])
     assert [rank.verdict for rank in ranked(Path(), ["m0", "m1"])[0]] == ["the first", "worse"]
     assert [rank.verdict for rank in ranked(Path(), list(models))[0]] == ["the first", UNDECIDED, UNDECIDED]
+    models["workspace"] = models["m1"]
+    ranks = ranked(Path(), ["m0", "m1", "workspace"])[0]
+    assert [rank.verdict for rank in ranks] == ["the first", "worse", "worse"], "the same, twice"
+    assert as_text(ranks, [], 0.95).endswith("Holm's correction for 1 comparison.\n")
 
 
 def test_when_the_first_is_gone_none_can_be_compared(by_hand: list[str]) -> None:
