@@ -1,6 +1,7 @@
 """`python -m digits best`: ranked by validation, and the test set never looked at."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_ranks(by_hand: list[str]) -> None:
 
 def test_one_of_several_is_worse_only_if_that_is_no_accident_among_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     models = {f"m{i}": validated(f"m{i}", range(100, 200), 3 + 6 * (i > 0)) for i in range(3)}  # 6 images: p = 0.031, of two 0.062
-    models["m2"].metrics["recall_8"] = 0.5  # another model with as many errors
+    models["m2"] = replace(models["m2"], metrics={**models["m2"].metrics, "recall_8": 0.5})  # another with as many errors
     monkeypatch.setattr(best, "read_metrics", lambda _, name, part: dict(models[name].metrics))
     monkeypatch.setattr(best, "read_revision", lambda _, name, part: models[name])
     assert [rank.verdict for rank in ranked(Path(), ["m0", "m1"])[0]] == ["the first", "worse"]
