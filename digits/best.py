@@ -75,12 +75,17 @@ def _against(first: Revision, other: Revision, metrics: dict[str, Any], confiden
 def _corrected(ranks: list[Rank], confidence: float) -> list[Rank]:
     tested = _tested(ranks)
     corrected = dict(zip(tested, holm([*tested.values()]).tolist(), strict=True))
-    return [rank if rank.p_value is None else _judged(rank, corrected[str(rank.validation)], confidence) for rank in ranks]
+    return [_judged(rank, corrected[_result(rank)], confidence) if _result(rank) in corrected else rank for rank in ranks]
 
 
 def _tested(ranks: list[Rank]) -> dict[str, float]:
-    """The p-values, one for each result: an experiment that was applied to the workspace stands there twice."""
-    return {str(rank.validation): rank.p_value for rank in ranks if rank.p_value is not None}
+    """The p-values, one for each result but the first: an experiment that was applied to the workspace stands there twice."""
+    others = [rank for rank in ranks[1:] if rank.validation != ranks[0].validation]
+    return {_result(rank): rank.p_value for rank in others if rank.p_value is not None}
+
+
+def _result(rank: Rank) -> str:
+    return str((rank.validation, rank.low, rank.high))
 
 
 def _judged(rank: Rank, p: float, confidence: float) -> Rank:

@@ -140,10 +140,17 @@ def run(ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
     for rung in todo:
         if rung.name not in queued:
             settings = [part for override in overrides(ladder, rung) for part in ("--set-param", override)]
-            _git("update-ref", "-d", f"refs/exps/{head[:2]}/{head[2:]}/{rung.name}")  # `dvc exp remove` might take another commit's
+            _make_room(f"refs/exps/{head[:2]}/{head[2:]}/{rung.name}")
             dvc(ROOT, "exp", "run", "--queue", "--name", rung.name, *settings)
     if todo:
         work_off(ROOT, jobs)
+
+
+def _make_room(ref: str) -> None:
+    if revision := _git("for-each-ref", "--format=%(objectname)", ref):
+        _git("update-ref", "-d", ref)  # `dvc exp remove` might take another commit's
+        name, undo = ref.rpartition("/")[2], f"git update-ref {ref} {revision}"
+        print(f"the experiment {name} is of other params or code and makes room: `{undo}` brings it back", file=sys.stderr)
 
 
 def measured(revision: str) -> dict[str, Any]:
@@ -228,8 +235,8 @@ def table(
         old = before[name][3:] if name in same else ["not run yet", *[""] * 6]
         seconds, memory = (f"{spent[key]:,.0f}" if key in spent else "" for key in ("train_seconds", "peak_memory_mib"))
         step = old[6] if (above, name) in steps_before and above in same else ""
-        found = [seconds or old[4], memory or old[5], compared.get(name) or step]
-        cells = [f"[{name}](#{name})", str(rung.chapter or ""), published, *numbers.get(name, old[:4]), *found]
+        last = [seconds or old[4], memory or old[5], compared.get(name) or step]
+        cells = [f"[{name}](#{name})", str(rung.chapter or ""), published, *numbers.get(name, old[:4]), *last]
         lines.append("| " + " | ".join(cells) + " |")
         above = name
     lines += [""]

@@ -22,18 +22,22 @@ def experiment_here() -> str:
     if not head or not lock.exists():
         return ""
     here = _results(lock.read_text(encoding="utf-8"))
-    for ref in _git("for-each-ref", "--format=%(refname)", f"refs/exps/{head[:2]}/{head[2:]}").split():
-        if _results(_git("show", f"{ref}:dvc.lock")) == here:
-            return ref.rpartition("/")[2]
+    names = _git("for-each-ref", "--format=%(refname)", f"refs/exps/{head[:2]}/{head[2:]}").split()
+    for revision in ["HEAD", *names]:
+        if _results(_git("show", f"{revision}:./dvc.lock")) == here:
+            return "" if revision == "HEAD" else revision.rpartition("/")[2]
     return ""
 
 
 def _results(lock: str) -> Any:
-    """What a dvc.lock says but of `track`, which tells of this machine alone."""
-    return {**(parse_yaml(lock, "dvc.lock").get("stages") or {}), "track": None}
+    """What a dvc.lock says but of `track`, which tells of this machine alone; of a broken one, nothing."""
+    try:
+        return {name: stage for name, stage in parse_yaml(lock, "dvc.lock")["stages"].items() if name != "track"}
+    except (BadInput, KeyError, TypeError, AttributeError):
+        return None
 
 
-def run_name(experiment: str = "") -> str:
+def run_name(experiment: str) -> str:
     """The DVC experiment's name, else branch and short commit."""
     if experiment:
         return experiment
@@ -41,7 +45,7 @@ def run_name(experiment: str = "") -> str:
     return f"{branch}-{commit}" if commit else "no-commit"
 
 
-def describe_source(experiment: str = "") -> dict[str, str]:
+def describe_source(experiment: str) -> dict[str, str]:
     """Tags that name the code: HEAD, the DVC experiment, and whether code or params differ from HEAD, as in DVC they often do.
 
     Where they do, `params_sha256` tells such runs apart: SHA-256 of params.yaml.

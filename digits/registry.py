@@ -48,8 +48,8 @@ def promote(root: Path, store: Store, name: str, force: bool = False) -> str:
     Raises BadInput when it is not better, was not validated, or has no run with a model in MLflow.
     """
     revision = read_revision(root, name, "validation")
-    run = _run_of(store, name, read_hash(root, name, "models"))
     today = champion(store)
+    run = _run_of(store, name, read_hash(root, name, "models"), today)
     if today and today.run_id == run.info.run_id:
         return f"{name} is the champion already (version {today.version})."
     tags = {"experiment": name, "validation_accuracy": f"{revision.metrics['accuracy']:.4f}"}
@@ -98,11 +98,12 @@ def find_run(store: Store, name: str) -> Run:
     return found[0]
 
 
-def _run_of(store: Store, name: str, models_hash: str) -> Run:
+def _run_of(store: Store, name: str, models_hash: str, today: ModelVersion | None) -> Run:
+    """The run of a model: today's champion, if it is one of them, else the newest."""
     found = store.runs(f"tags.`dvc.models` = '{models_hash}' and tags.{COMPLETE} != ''")
     if not found:
         raise BadInput(f"{name} has no run in MLflow: check it out, or `dvc exp apply {name}`, and `dvc repro` logs it.")
-    return found[0]
+    return next((run for run in found if today and run.info.run_id == today.run_id), found[0])
 
 
 def _against(store: Store, before: Run, run: Run, said: Predictions) -> Standing | None:

@@ -10,6 +10,7 @@ from mlflow.entities import Run
 
 from digits.errors import BadInput
 from digits.files import remove, replace
+from digits.provenance import EXPERIMENTED_WITH
 from digits.registry import find_run
 from digits.tracking import Store
 from digits.yaml12 import parse_yaml
@@ -18,13 +19,15 @@ from digits.yaml12 import parse_yaml
 def restore(root: Path, store: Store, name: str) -> str:
     """Check out the run's commit, apply what was not committed, and let DVC bring the data and the model; a sentence on it.
 
-    The branch stays as it is: HEAD is detached. Raises BadInput, having changed nothing, when tracked files have changes that are
-    not committed, when there is no such run, or when git does not have its commit.
+    The branch stays as it is: HEAD is detached. Raises BadInput, having changed nothing, when there are changes that are not
+    committed, when there is no such run, or when git does not have its commit.
     """
     run = find_run(store, name)
     commit = run.data.tags.get("mlflow.source.git.commit", "")
-    if changed := _git(root, "status", "--porcelain", "--untracked-files=no").split("\n")[0]:
-        raise BadInput(f"there are changes that are not committed ({changed.strip()}, ...): commit or `git stash` them first.")
+    status = ["status", "--porcelain"]
+    changed = _git(root, *status, "--untracked-files=no") + _git(root, *status, "--", *EXPERIMENTED_WITH)
+    if first := changed.split("\n")[0].strip():
+        raise BadInput(f"there are changes that are not committed ({first}, ...): commit or `git stash -u` them first.")
     with TemporaryDirectory() as temporary:
         files = Path(store.client.download_artifacts(run.info.run_id, "", temporary))
         if not (files / "project" / "dvc.lock").exists() or not commit:
@@ -32,7 +35,7 @@ def restore(root: Path, store: Store, name: str) -> str:
         if is_elsewhere := commit != _git(root, "rev-parse", "HEAD").strip():
             _git(root, "switch", "--quiet", "--detach", commit)
         try:
-            _bring(root, files)
+            _bring(root, files, _is_dirty(run))
         except BadInput:  # git did not take the patch, nor any part of it
             if is_elsewhere:
                 _git(root, "checkout", "--quiet", "-")
@@ -41,9 +44,10 @@ def restore(root: Path, store: Store, name: str) -> str:
     return f"The workspace is that of the run {run.info.run_name}, commit {commit[:7]}{_beyond(run)}."
 
 
-def _bring(root: Path, files: Path) -> None:
+def _bring(root: Path, files: Path, is_dirty: bool) -> None:
     """What was not committed, and what git keeps of the results."""
-    if (patch := files / "project" / "uncommitted.diff").exists():
+    # A patch in a run that is not dirty was logged before a kill, then committed.
+    if is_dirty and (patch := files / "project" / "uncommitted.diff").exists():
         _git(root, "apply", "--whitespace=nowarn", str(patch))
     for source, target in _kept_by_git(files):
         new = root / f"{target}.new"
@@ -63,7 +67,11 @@ def _kept_by_git(files: Path) -> list[tuple[str, str]]:
 
 
 def _beyond(run: Run) -> str:
-    return ", with what was not committed then" if run.data.tags.get("dirty") == "true" else ""
+    return ", with what was not committed then" if _is_dirty(run) else ""
+
+
+def _is_dirty(run: Run) -> bool:
+    return run.data.tags.get("dirty") == "true"
 
 
 def _git(root: Path, *arguments: str) -> str:

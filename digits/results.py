@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
@@ -117,15 +118,20 @@ def _complete(store: Store, run: Run, result: Result) -> None:
     """Add what a run lacks, and last the tag that says so."""
     run_id = run.info.run_id
     _name_again(store, run)
-    for prefix, values in {**result.metrics, "cost": _cost(store, result.key)}.items():
+    for prefix, values in result.metrics.items():
         store.log_metrics(run_id, {k: v for k, v in values.items() if run.data.metrics.get(f"{prefix}/{k}") != v}, prefix)
+    if "cost/train_seconds" not in run.data.metrics:
+        store.log_metrics(run_id, _cost(store, result.key), "cost")
     for prefix, rows in result.curves.items():
         _log_curve(store, run_id, prefix, rows)
     for folder_name, paths in result.files.items():
         for path in paths:
             store.client.log_artifact(run_id, path, folder_name)
-    for name, text in result.texts.items():
-        store.client.log_text(run_id, text, name)
+    with TemporaryDirectory() as temporary:
+        for name, text in result.texts.items():
+            file = Path(temporary) / Path(name).name
+            file.write_bytes(text.encode(errors="surrogateescape"))  # `log_text` takes no patch of files that are not UTF-8
+            store.client.log_artifact(run_id, file, str(Path(name).parent))
     store.client.log_inputs(run_id, [_dataset(*result.dataset)])
     _log_model(run_id, result)
     note = f"Bring its workspace back: `{bring_back(run_id)}`"

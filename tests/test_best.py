@@ -109,6 +109,9 @@ def test_one_of_several_is_worse_only_if_that_is_no_accident_among_so_many(monke
     ranks = ranked(Path(), ["m0", "m1", "workspace"])[0]
     assert [rank.verdict for rank in ranks] == ["the first", "worse", "worse"], "the same, twice"
     assert as_text(ranks, [], 0.95).endswith("Holm's correction for 1 comparison.\n")
+    models["workspace"] = models["m0"]
+    ranks = ranked(Path(), ["m0", "m1", "workspace"])[0]
+    assert [rank.verdict for rank in ranks] == ["the first", UNDECIDED, "worse"], "the first, twice"
 
 
 def test_when_the_first_is_gone_none_can_be_compared(by_hand: list[str]) -> None:

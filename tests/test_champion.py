@@ -22,11 +22,26 @@ from tests.scratch import Project
 pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
 
 
+FILES = ("params.yaml", "digits/scores.py", "digits/new.py", "metrics/test.json")
+
+
 def digits(project: Project, *arguments: str, fails: bool = False, **env: str) -> str:
     return project.run("python", "-m", "digits", *arguments, fails=fails, **env)
 
 
 class TestPromote:
+    def test_a_champion_measured_anew_is_the_champion_still(self, project: Project) -> None:
+        """Its model has two runs then, and the newer is not compared with the champion."""
+        project.edit(models__knn__n_neighbors=3)
+        project.repro()
+        digits(project, "promote", "workspace")
+        code = project.path / "digits" / "scores.py"
+        before = code.read_text(encoding="utf-8")
+        code.write_text(before.replace('"errors": errors}', '"errors": errors, "halves": n / 2}'), encoding="utf-8")
+        assert project.repro() == ["train", "evaluate", "track"]
+        assert len(project.runs()) == 2
+        assert "workspace is the champion already" in digits(project, "promote", "workspace")
+
     @pytest.fixture
     def tried(self, project: Project) -> Project:
         """Two experiments, of which one is better for real, and one hardly differs from it."""
@@ -90,10 +105,12 @@ class TestRestore:
         project.edit(models__knn__n_neighbors=1)
         with (project.path / "digits" / "scores.py").open("a", encoding="utf-8") as file:
             file.write("\n# edited\n")
+        new = project.path / "digits" / "new.py"
+        new.write_text("# which git does not know yet\n", encoding="utf-8")
         assert project.repro() == ["train", "evaluate", "track"]
         (run,) = project.runs()
         assert run.data.tags["dirty"] == "true" and len(run.data.tags["params_sha256"]) == 64
-        made = {name: (project.path / name).read_bytes() for name in ("params.yaml", "digits/scores.py", "metrics/test.json")}
+        made = {name: (project.path / name).read_bytes() for name in FILES}
         model = (project.path / "models" / "model.skops").read_bytes()
         picture = (project.path / "plots" / "pictures" / "errors.png").read_bytes()
 
@@ -101,6 +118,8 @@ class TestRestore:
         assert "there are changes that are not committed" in said
         assert {name: (project.path / name).read_bytes() for name in made} == made
         project.git("checkout", "-q", "--", ".")
+        assert "digits/new.py" in digits(project, "restore", run.info.run_id, fails=True)
+        new.unlink()
         project.dvc("checkout")
         project.commit("something else") if project.git("status", "--porcelain") else None
         assert (project.path / "models" / "model.skops").read_bytes() != model

@@ -85,6 +85,7 @@ def test_what_has_not_run_is_said_so() -> None:
 def test_the_table_that_is_committed_keeps_what_did_not_run_again() -> None:
     committed = (ROOT / "docs" / "ladder.md").read_text(encoding="utf-8")
     before = read_table(committed)
+    assert list(before) == [rung.name for rung in LADDER.rungs], "every rung has run"
     assert table(LADDER, {}, {}, {}, before) == committed
 
 
@@ -229,7 +230,9 @@ def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Pr
     head = project.git("rev-parse", "HEAD").strip()
     project.git("update-ref", f"refs/exps/{head[:2]}/{head[2:]}/one", before)  # as it is when ladder.yaml or code was edited since
     written = project.path / "docs" / "ladder.md"
-    project.run("python", "-m", "digits.ladder", "quick")
+    said = project.run("python", "-m", "digits.ladder", "quick")
+    undo = f"git update-ref refs/exps/{head[:2]}/{head[2:]}/one {before}"
+    assert f"the experiment one is of other params or code and makes room: `{undo}` brings it back" in said
     assert project.git("rev-parse", f"refs/exps/{before[:2]}/{before[2:]}/one").strip() == before, "another commit's stays"
     assert written.read_text(encoding="utf-8").count("not run yet") == 2
     said = project.run("python", "-m", "digits.ladder", "all", "2", fails=True)

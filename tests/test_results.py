@@ -1,6 +1,7 @@
 """A result's one complete run: completed, rebuilt, and its model usable without the project."""
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,27 @@ class TestCompleteRun:
         assert has_complete_run(shared, key, EVALUATION)
         self.assert_whole(run, shared, tmp_path)
 
+    def test_takes_a_patch_of_any_bytes(self, tmp_path: Path, shared: Path, made: Path) -> None:
+        """Of a new file that is not UTF-8."""
+        patch = b"+# \xe4\n"
+        key = key_of("any bytes")
+        texts = {"project/uncommitted.diff": patch.decode(errors="surrogateescape")}
+        assert complete_run(shared, replace(result(key, made), texts=texts))
+        (run,) = with_key(shared, key)
+        assert files_of(run, uri_of(shared), tmp_path / "files")["project/uncommitted.diff"] == patch
+
+    def test_keeps_its_own_cost(self, shared: Path, made: Path) -> None:
+        """Of two trainings of the same, of which each store saw one."""
+        key = key_of("costs")
+        for seconds, evaluation in ((1.0, EVALUATION), (2.0, "otherwise")):
+            with live_run(shared, PARAMS) as training:
+                training.finish(key_of(evaluation), {"train_seconds": seconds})
+            (run,) = with_key(shared, key_of(evaluation))
+            Store(shared).client.set_tag(run.info.run_id, KEY, key)
+            assert complete_run(shared, replace(result(key, made), evaluation=evaluation))
+        later, earlier = with_key(shared, key)
+        assert [run.data.metrics["cost/train_seconds"] for run in (earlier, later)] == [1, 2]
+
     def test_a_model_that_is_measured_otherwise_has_a_run_of_that_too(self, shared: Path, made: Path) -> None:
         """The code that measures or draws was edited, or one's own test images were; the model is the same."""
         key = key_of("measured twice")
@@ -119,8 +141,12 @@ class TestCompleteRun:
         for evaluation in (EVALUATION, "otherwise"):
             assert has_complete_run(shared, key, evaluation)
 
-    def test_its_name_and_source_are_those_of_its_end(self, monkeypatch: pytest.MonkeyPatch, shared: Path, made: Path) -> None:
+    def test_its_name_and_source_are_those_of_its_end(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared: Path, made: Path
+    ) -> None:
         """Evaluation failed, its code was mended and committed: the run has to name the commit that has the mended code."""
+        subprocess.run(["git", "clone", "-q", "--depth=1", ROOT.as_uri(), tmp_path / "clean"], check=True)
+        monkeypatch.chdir(tmp_path / "clean")
         key = key_of("mended")
         monkeypatch.setenv("DVC_EXP_NAME", "fails-in-evaluation")
         with live_run(shared, PARAMS) as training:
@@ -130,11 +156,11 @@ class TestCompleteRun:
         Store(shared).client.set_tag(begun.info.run_id, "mlflow.source.git.commit", "the one before")
         assert begun.data.tags["dvc.experiment"] == begun.info.run_name == "fails-in-evaluation"
         monkeypatch.delenv("DVC_EXP_NAME")
-        monkeypatch.setattr("digits.provenance.EXPERIMENTED_WITH", ["LICENSE"])  # all else may have been edited here
         complete(shared, key, made)
         (run,) = with_key(shared, key)
         assert run.info.run_id == begun.info.run_id
-        assert run.data.tags.items() >= describe_source().items() and run.info.run_name == run_name()
+        assert run.data.tags.items() >= describe_source("").items() and run.info.run_name == run_name("")
+        assert run.data.tags["dirty"] == "false"
         assert not {"dvc.experiment", "params_sha256"} & run.data.tags.keys()
 
     def test_goes_on_where_it_was_interrupted(self, tmp_path: Path, shared: Path, made: Path) -> None:
