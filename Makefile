@@ -32,7 +32,7 @@ queue: .venv/ready ## run the experiments that `dvc exp run --queue` has queued,
 ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (RUNGS=quick or RUNGS='knn forest', JOBS=2)
 	python -m digits.ladder "$(RUNGS)" "$(JOBS)"
 
-test: .venv/ready ## the test suite, in about 15 minutes
+test: .venv/ready ## the test suite, in about 20 minutes
 	python -m pytest -n 2 --dist loadfile
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
