@@ -19,7 +19,7 @@ from digits.machine import threads
 from digits.revisions import check_repository
 
 ROOT = Path(__file__).resolve().parent.parent
-LOOK = 2  # seconds between two looks at the queue
+LOOK = 5  # seconds between two looks at the queue, each of which reads all messages of its workers: a while on a long queue
 PATIENCE = 20  # seconds in which a worker should be there; to take up what waits it has thrice as long, on a busy machine
 
 
@@ -42,11 +42,10 @@ def number_of(jobs: str) -> int:
 
 
 class Queue(NamedTuple):
-    """What waits, runs and failed, as names by DVC's revisions, and whether any worker is there to run them."""
+    """What waits and runs, as names by DVC's revisions, and whether any worker is there to run it."""
 
     waiting: dict[str, str]
     active: dict[str, str]
-    failed: dict[str, str]
     workers: bool
 
     @property
@@ -78,7 +77,8 @@ def work_off(root: Path, jobs: int) -> list[str]:
     except KeyboardInterrupt:
         going_on = "the workers go on: `dvc queue status` shows them, `dvc queue stop` ends them after what they are at."
         raise BadInput(going_on) from None
-    return sorted(now.failed[one] for one in now.failed.keys() & before.left)
+    failed = failures(root)
+    return sorted(failed[one] for one in failed.keys() & before.left)
 
 
 def tend(root: Path, jobs: int, queue: Queue, begun: bool) -> None:
@@ -100,9 +100,14 @@ def look(root: Path) -> Queue:
     with Repo(str(root)) as repo:
         queue = repo.experiments.celery_queue
         waiting, active = [*queue.iter_queued()], [*queue.iter_active()]
-        failed = [done.entry for done in queue.iter_failed()]
         notes = [*Path(queue.wdir).glob("dvc-exp-worker-*.json")]
-    return Queue(_names(waiting), _names(active), _names(failed), workers=any(map(_lives, notes)) or not notes)
+    return Queue(_names(waiting), _names(active), workers=any(map(_lives, notes)) or not notes)
+
+
+def failures(root: Path) -> dict[str, str]:
+    """What failed, as names by DVC's revisions. DVC reads all messages again for each experiment that is over: ask once."""
+    with Repo(str(root)) as repo:
+        return _names([done.entry for done in repo.experiments.celery_queue.iter_failed()])
 
 
 def _names(entries: list[QueueEntry]) -> dict[str, str]:

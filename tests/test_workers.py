@@ -4,9 +4,11 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from unittest.mock import patch
 
 import psutil
 import pytest
+from dvc_task.app.filesystem import FSApp
 
 from digits.errors import BadInput
 from digits.workers import look, number_of
@@ -74,7 +76,10 @@ def test_stopped_workers_are_not_waited_for(project: Project) -> None:
     assert "still wait, and no worker is left: `make queue` goes on with them." in said
 
 
-def test_a_second_failure_of_a_name_is_one_too(project: Project) -> None:
+def test_a_second_failure_of_a_name_is_one_too_and_a_look_reads_the_messages_once(project: Project) -> None:
     for _ in range(2):
         project.dvc("exp", "run", "--queue", "-n", "bad", "-S", "models.knn.n_neighbors=9000")
         assert "bad failed" in project.run("python", "-m", "digits.workers", fails=True)
+    with patch.object(FSApp, "iter_processed", autospec=True, side_effect=FSApp.iter_processed) as read:
+        assert not look(project.path).left
+    assert read.call_count == 1  # whatever is over: with 17 experiments it was 190 times, a quarter of a core for an hour
