@@ -17,7 +17,7 @@ LOOK = """
 import numpy, scipy.linalg, json, threadpoolctl
 print(json.dumps([
     sorted({library["architecture"] for library in threadpoolctl.threadpool_info() if library["internal_api"] == "openblas"}),
-    numpy.show_config(mode="dicts")["SIMD Extensions"]["found"],
+    numpy.show_config(mode="dicts")["SIMD Extensions"].get("found", []),
 ]))
 """
 
