@@ -249,7 +249,7 @@ def test_a_run_waits_for_a_server_that_is_down(project: Project, tmp_path: Path)
     project.edit(train__seed=1)
     started = time.monotonic()
     output = project.dvc("repro", MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}")
-    assert time.monotonic() - started < 120  # MLflow's own limits would take minutes more; a slow machine needs one for the stages
+    assert time.monotonic() - started < 60
     assert ran(output) == ["train", "evaluate", "track"]
     assert "does not answer" in output
     (kept,) = project.runs()
