@@ -12,6 +12,8 @@ from typing import NamedTuple
 import psutil
 from dvc.repo import Repo
 from dvc.repo.experiments.queue.base import QueueEntry
+from dvc.repo.experiments.utils import EXEC_TMP_DIR, get_exp_rwlock
+from dvc.rwlock import RWLOCK_FILE, RWLockFileCorruptedError
 from tqdm import tqdm
 
 from digits.errors import BadInput
@@ -92,7 +94,18 @@ def tend(root: Path, jobs: int, queue: Queue, begun: bool) -> None:
         waiting = ", ".join(queue.waiting.values())
         raise BadInput(f"{waiting} still wait, and no worker is left: `make queue` goes on with them.")
     if queue.waiting:
+        mend_locks(root)
         dvc(root, "queue", "start", "--jobs", str(jobs), DIGITS_THREADS=str(max(threads() // jobs, 1)))
+
+
+def mend_locks(root: Path) -> None:
+    """Have DVC begin its list of locks anew when a kill left it half-written: with it, every experiment would fail."""
+    with Repo(str(root)) as repo:
+        try:
+            with get_exp_rwlock(repo):
+                pass
+        except RWLockFileCorruptedError:
+            Path(str(repo.tmp_dir), EXEC_TMP_DIR, RWLOCK_FILE).unlink(missing_ok=True)
 
 
 def look(root: Path) -> Queue:
