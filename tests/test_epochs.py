@@ -168,7 +168,7 @@ class TestResuming:
         expected = validate(new("softmax", epochs=3), DATA, fold, "cross_validation", How(epochs=3, seed=1)).scores
         np.testing.assert_array_equal(scores, expected)
 
-    @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+    @pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL to send outside POSIX")
     def test_sigkill_in_the_midst_of_an_epoch(self, tmp_path: Path) -> None:
         code = """
 import sys
@@ -242,7 +242,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells in /proc what a process holds in memory at most")
 class TestMemory:
     """The most that the process holds at a time, mapped pages of the file included."""
 

@@ -231,7 +231,7 @@ Install = Callable[[str], None]
 def install_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Put a program in the place of npm; these lines of shell are what it does."""
     if os.name == "nt":
-        pytest.skip("the programs are shell scripts")
+        pytest.skip("the programs in the place of npm are shell scripts, which Windows does not run")
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
