@@ -17,7 +17,8 @@ from pathlib import Path
 import psutil
 import yaml
 
-from digits.ladder import chosen, read_ladder, with_settings
+from digits.experiments.ladder import chosen, read_ladder
+from digits.params.nested import with_overrides
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -51,7 +52,7 @@ def main(rounds: int = 3) -> None:
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
         params = clone / "params.yaml"
         ladder = read_ladder(ROOT / "ladder.yaml")
-        values = with_settings(ladder.base, chosen(ladder, "knn-shifts")[0].set)
+        values = with_overrides(ladder.base, chosen(ladder, "knn-shifts")[0].set)
         params.write_text(yaml.safe_dump(values), encoding="utf-8")
         dvc = [sys.executable, "-m", "dvc", "repro", "--quiet"]
         measured([*dvc, "split"], clone)
@@ -59,19 +60,33 @@ def main(rounds: int = 3) -> None:
             for path in ("data/augmented", "models", "metrics"):
                 shutil.rmtree(clone / path, ignore_errors=True)
             for way, command in {
-                "notebook": [sys.executable, str(ROOT / "bench" / "notebook_way.py"), str(clone / "data" / "raw")],
+                "notebook": [
+                    sys.executable,
+                    str(ROOT / "bench" / "notebook_way.py"),
+                    str(clone / "data" / "raw"),
+                ],
                 "pipeline": [*dvc, "--force", "--single-item", "augment", "train", "evaluate"],
             }.items():
                 took, held = measured(command, clone)
                 seconds[way].append(took)
                 gib[way].append(held)
                 print(f"round {number + 1}: {way:8} {took:6.1f} s {held:6.2f} GiB", flush=True)
-        accuracy = json.loads((clone / "metrics" / "test.json").read_text(encoding="utf-8"))["accuracy"]
+        accuracy = json.loads((clone / "metrics" / "test.json").read_text(encoding="utf-8"))[
+            "accuracy"
+        ]
     for way in seconds:
-        print(f"median:  {way:8} {statistics.median(seconds[way]):6.1f} s {statistics.median(gib[way]):6.2f} GiB")
-    time_ratio = statistics.median(b / a for a, b in zip(seconds["notebook"], seconds["pipeline"], strict=True))
-    memory_ratio = statistics.median(b / a for a, b in zip(gib["notebook"], gib["pipeline"], strict=True))
-    print(f"pipeline / notebook: {time_ratio:.2f} of the time, {memory_ratio:.2f} of the memory; test accuracy {accuracy}")
+        print(
+            f"median:  {way:8} {statistics.median(seconds[way]):6.1f} s {statistics.median(gib[way]):6.2f} GiB"
+        )
+    time_ratio = statistics.median(
+        b / a for a, b in zip(seconds["notebook"], seconds["pipeline"], strict=True)
+    )
+    memory_ratio = statistics.median(
+        b / a for a, b in zip(gib["notebook"], gib["pipeline"], strict=True)
+    )
+    print(
+        f"pipeline / notebook: {time_ratio:.2f} of the time, {memory_ratio:.2f} of the memory; test accuracy {accuracy}"
+    )
 
 
 if __name__ == "__main__":

@@ -12,14 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from digits.epochs import Epoch
-from digits.families import make_pipeline
-from digits.figures import loss_by_seconds, save_png
-from digits.learning import How, Images, fit
-from digits.machine import peak_memory
+from digits.common.resources import peak_memory
+from digits.models.families import make_pipeline
+from digits.plots.charts import loss_by_seconds, save_png
+from digits.training.epochs import Epoch
+from digits.training.fit import FitOptions, TrainingSet, fit
 
 ROOT = Path(__file__).resolve().parent.parent
-BATCHES = {"mini-batch, a step every 100 images": 100, "full batch, a step every 50,000 images": 50_000}
+BATCHES = {
+    "mini-batch, a step every 100 images": 100,
+    "full batch, a step every 50,000 images": 50_000,
+}
 LOSS = 0.3  # cross entropy on images learned from
 EPOCHS = 2_000
 SETTINGS = {"solver": "sgd", "learning_rate": 0.5, "alpha": 0.0001, "epochs": EPOCHS}
@@ -40,12 +43,18 @@ def learn(batch_size: int) -> list[Epoch]:
         if epoch.training_loss <= LOSS:
             raise Reached
 
-    pipeline = make_pipeline("softmax", SETTINGS | {"batch_size": batch_size}, seed=42, scale="unit")
+    pipeline = make_pipeline(
+        "softmax", SETTINGS | {"batch_size": batch_size}, seed=42, scale="unit"
+    )
     rows = np.arange(50_000, dtype=np.int32)
     try:
-        how = How(epochs=EPOCHS, seed=42, on_epoch=on_epoch)
+        how = FitOptions(epochs=EPOCHS, seed=42, on_epoch=on_epoch)
         fit(
-            pipeline, Images(X, y, np.arange(60_000, dtype=np.int32)), rows, how, held_out=np.arange(50_000, 60_000, dtype=np.int32)
+            pipeline,
+            TrainingSet(X, y, np.arange(60_000, dtype=np.int32)),
+            rows,
+            how,
+            held_out=np.arange(50_000, 60_000, dtype=np.int32),
         )
     except Reached:
         return done
@@ -57,7 +66,11 @@ def main() -> None:
     curves: dict[str, list[dict]] = {}
     for name, batch_size in BATCHES.items():
         alone = subprocess.run(
-            [sys.executable, "-m", "bench.batch_size", str(batch_size)], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+            [sys.executable, "-m", "bench.batch_size", str(batch_size)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
         )
         curves[name] = json.loads(alone.stdout)
         last = curves[name][-1]
@@ -68,7 +81,10 @@ def main() -> None:
     mini, full = (curve[-1] for curve in curves.values())
     print(f"full / mini: {full['seconds'] / mini['seconds']:.1f} times the time, "
           f"{full['peak_memory_mib'] / mini['peak_memory_mib']:.1f} times the memory")  # fmt: skip
-    points = {name: [(epoch["seconds"], epoch["training_loss"]) for epoch in curve] for name, curve in curves.items()}
+    points = {
+        name: [(epoch["seconds"], epoch["training_loss"]) for epoch in curve]
+        for name, curve in curves.items()
+    }
     save_png(loss_by_seconds(points), ROOT / "docs" / "batch_size.png")
 
 

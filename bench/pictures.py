@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from digits.datasets import open_raw
-from digits.errors import BadInput
-from digits.handwriting import read_digit
-from digits.predict import Reader, load_reader
+from digits.common.errors import BadInput
+from digits.data.dataset import open_raw
+from digits.inference.handwriting import read_digit
+from digits.inference.reader import Reader, load_reader
 from tests.drawn import Make, encoded, enlarged, kinds
 
 FOLDER = 10_000
@@ -40,15 +40,21 @@ def main(each: int = 200) -> None:
     rng = np.random.default_rng(SEED)
     some = rng.choice(np.arange(raw.n_train, len(raw.labels)), each, replace=False)
     images, y = raw.images[some], raw.labels[some]
-    itself = np.mean([digit == truth for (digit, _), truth in zip(reader.said(images), y, strict=True)])
-    print(f"Of {each} test images the model reads {itself:.1%} right. Of pictures made from them:\n")
+    itself = np.mean(
+        [digit == truth for (digit, _), truth in zip(reader.said(images), y, strict=True)]
+    )
+    print(
+        f"Of {each} test images the model reads {itself:.1%} right. Of pictures made from them:\n"
+    )
     print(f"{'kind':<34}{'right':>8}{'refused':>9}{'pixels away':>13}")
     for kind, make in tqdm(kinds(images.shape[1]).items(), "kinds", disable=None, leave=False):
         right, refused, away = measured(reader, images, y, make, rng)
         tqdm.write(f"{kind:<34}{right:>8.1%}{refused:>9}{away:>13.1f}")
     for count in (FOLDER // 10, FOLDER):
         seconds, memory = cost(raw.images[-FOLDER:][:count])
-        print(f"\n{count:,} pictures of 140 x 140: {seconds:.1f} s, {count / seconds:,.0f} a second, {memory} MiB at most.")
+        print(
+            f"\n{count:,} pictures of 140 x 140: {seconds:.1f} s, {count / seconds:,.0f} a second, {memory} MiB at most."
+        )
 
 
 def measured(
@@ -63,7 +69,10 @@ def measured(
             continue
         truth.append(label)
         away.append(np.abs(found[-1].astype(int) - image).mean())
-    right = sum(digit == label for (digit, _), label in zip(reader.said(np.stack(found)), truth, strict=True))
+    right = sum(
+        digit == label
+        for (digit, _), label in zip(reader.said(np.stack(found)), truth, strict=True)
+    )
     return right / len(images), len(images) - len(found), float(np.mean(away))
 
 
@@ -71,9 +80,13 @@ def cost(images: NDArray[np.uint8]) -> tuple[float, str]:
     """Seconds and MiB that the command takes for a folder of pictures, start and all."""
     with tempfile.TemporaryDirectory() as folder:
         for number, image in enumerate(images):
-            (Path(folder) / f"{number}.png").write_bytes(encoded(255 * (1 - enlarged(image, 5 * image.shape[0]))))
+            (Path(folder) / f"{number}.png").write_bytes(
+                encoded(255 * (1 - enlarged(image, 5 * image.shape[0])))
+            )
         start = time.perf_counter()
-        run = subprocess.run([sys.executable, "-c", PROGRAM, folder], capture_output=True, text=True, check=True)
+        run = subprocess.run(
+            [sys.executable, "-c", PROGRAM, folder], capture_output=True, text=True, check=True
+        )
         return time.perf_counter() - start, run.stderr.split()[-1]
 
 

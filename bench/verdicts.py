@@ -11,14 +11,20 @@ from numpy.typing import NDArray
 from scipy.stats import binom, norm
 from tqdm import tqdm
 
-from digits.intervals import mcnemar, paired_difference, percentiles, proportion, resampled_counts, resampled_ranking
-from digits.scores import by_class
+from digits.metrics.classification import by_class
+from digits.metrics.intervals import percentiles, proportion, resampled_counts, resampled_ranking
+from digits.metrics.paired import mcnemar, paired_difference
 
 IMAGES = 10_000
 CONFIDENCE = 0.95
 ACCURACY = 0.97
 GAINS = (0.001, 0.003, 0.005)
-DISCORDANT = (0.01, 0.015, 0.023, 0.055)  # images that one of two models alone gets right; with errors at random it is 5.7 %
+DISCORDANT = (
+    0.01,
+    0.015,
+    0.023,
+    0.055,
+)  # images that one of two models alone gets right; with errors at random it is 5.7 %
 p_value, difference_of, accuracy_of = cache(mcnemar), cache(paired_difference), cache(proportion)
 
 
@@ -27,23 +33,41 @@ def main(pairs: int = 2_000) -> None:
     rng = np.random.default_rng(42)
     wrong, within, shares = equally_good(rng, pairs)
     bound = binom.isf(0.001, pairs, 1 - CONFIDENCE) / pairs
-    print(f"{pairs} pairs of equally good models, {ACCURACY:.0%} right, {np.mean(shares):.1%} of {IMAGES} images told apart:")
-    print(f"  called different: {wrong / pairs:.2%}; allowed {1 - CONFIDENCE:.0%}, by chance up to {bound:.2%}")
+    print(
+        f"{pairs} pairs of equally good models, {ACCURACY:.0%} right, {np.mean(shares):.1%} of {IMAGES} images told apart:"
+    )
+    print(
+        f"  called different: {wrong / pairs:.2%}; allowed {1 - CONFIDENCE:.0%}, by chance up to {bound:.2%}"
+    )
     print(f"  0 within the interval of the difference: {within / pairs:.2%}")
     print(f"Intervals of {CONFIDENCE:.0%} that hold the truth:")
     for a, b in ((0.008, 0.011), (0.004, 0.007), (0.0005, 0.0015)):
-        print(f"  difference, {a:.2%} and {b:.2%} right by one alone: {paired_coverage(rng, pairs, a, b):.2%} of {pairs}")
+        print(
+            f"  difference, {a:.2%} and {b:.2%} right by one alone: {paired_coverage(rng, pairs, a, b):.2%} of {pairs}"
+        )
     for p in (ACCURACY, 0.995):
-        ends = np.array([accuracy_of(hits, IMAGES, CONFIDENCE) for hits in rng.binomial(IMAGES, p, pairs).tolist()])
+        ends = np.array(
+            [
+                accuracy_of(hits, IMAGES, CONFIDENCE)
+                for hits in rng.binomial(IMAGES, p, pairs).tolist()
+            ]
+        )
         print(f"  accuracy of {p:.1%} (Wilson): {_held(ends, p):.2%} of {pairs}")
     few = max(pairs // 2, 1)
     print(f"  macro F1 (bootstrap): {macro_f1_coverage(rng, few):.2%} of {few}")
     fewer, images = max(pairs // 10, 1), 2_000
-    print(f"  ROC AUC (bootstrap, {images} images): {roc_auc_coverage(rng, fewer, images):.2%} of {fewer}")
-    print(f"A true gain from {ACCURACY:.0%} is called better, by how many images one model alone gets right:")
+    print(
+        f"  ROC AUC (bootstrap, {images} images): {roc_auc_coverage(rng, fewer, images):.2%} of {fewer}"
+    )
+    print(
+        f"A true gain from {ACCURACY:.0%} is called better, by how many images one model alone gets right:"
+    )
     print("  gain in points " + "".join(f"{share:>9.1%}" for share in DISCORDANT))
     for gain in GAINS:
-        print(f"  {gain * 100:>14.1f} " + "".join(f"{power(rng, pairs, gain, share):>9.1%}" for share in DISCORDANT))
+        print(
+            f"  {gain * 100:>14.1f} "
+            + "".join(f"{power(rng, pairs, gain, share):>9.1%}" for share in DISCORDANT)
+        )
 
 
 def equally_good(rng: np.random.Generator, pairs: int) -> tuple[int, int, list[float]]:
@@ -51,7 +75,9 @@ def equally_good(rng: np.random.Generator, pairs: int) -> tuple[int, int, list[f
     wrong = within = 0
     shares = []
     for _ in tqdm(range(pairs), "pairs", disable=None, leave=False):
-        hard = np.zeros(IMAGES)  # the chance that either model reads an image wrong, 3 % in the mean
+        hard = np.zeros(
+            IMAGES
+        )  # the chance that either model reads an image wrong, 3 % in the mean
         some = rng.random(IMAGES) < 0.1
         hard[some] = rng.beta(0.6, 1.4, np.count_nonzero(some))
         a, b = rng.random((2, IMAGES)) >= hard
@@ -74,7 +100,9 @@ def macro_f1_coverage(rng: np.random.Generator, times: int) -> float:
     """How often the interval of macro F1 holds the one of the confusions that the images are drawn from."""
     cells = (ACCURACY * np.eye(10) + (1 - ACCURACY) * rng.dirichlet(np.ones(10), 10)) / 10
     ends = []
-    for counts in tqdm(rng.multinomial(IMAGES, cells.ravel(), times), "macro F1", disable=None, leave=False):
+    for counts in tqdm(
+        rng.multinomial(IMAGES, cells.ravel(), times), "macro F1", disable=None, leave=False
+    ):
         again = resampled_counts(np.repeat(np.arange(100), counts), 100).reshape(-1, 10, 10)
         ends.append(percentiles(by_class(again)["f1"].mean(axis=1), CONFIDENCE))
     return _held(np.array(ends), by_class(cells[None])["f1"].mean())

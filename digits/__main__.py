@@ -9,16 +9,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from digits.errors import BadInput
+from digits.common.errors import BadInput
+from digits.experiments.git import ROOT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from digits.predict import Answer, Reader
-    from digits.revisions import Revision
-    from digits.tracking import Store
+    from digits.experiments.revisions import Revision
+    from digits.inference.reader import Answer, Reader
+    from digits.tracking.store import Store
 
-ROOT = Path(__file__).resolve().parent.parent
 NOT_CACHED = 3  # exit code
 EXPLAINED = 30  # pictures at most
 
@@ -26,7 +26,7 @@ EXPLAINED = 30  # pictures at most
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, 1 for what went wrong, 3 for results that are not on this machine."""
     given = _parser().parse_args(arguments)
-    from digits.revisions import NotCached  # a second of imports that `--help` does without
+    from digits.experiments.revisions import NotCached
 
     try:
         code: int | None = given.command(given)
@@ -51,25 +51,50 @@ def _parser() -> argparse.ArgumentParser:
         "revisions", nargs="*", metavar="REVISION",
         help="branches, tags, commits, DVC experiments, workspace; by default main and the workspace. Several make a matrix.",
     )  # fmt: skip
-    compare.add_argument("--validation", action="store_true", help="compare on validation, as any choice should be made")
-    compare.add_argument("--confidence", type=_level, default=0.95, help="of intervals and verdicts (default 0.95)")
+    compare.add_argument(
+        "--validation",
+        action="store_true",
+        help="compare on validation, as any choice should be made",
+    )
+    compare.add_argument(
+        "--confidence", type=_level, default=0.95, help="of intervals and verdicts (default 0.95)"
+    )
     compare.add_argument("--json", action="store_true", help="print JSON")
     compare.add_argument("--md", action="store_true", help="print Markdown")
-    compare.add_argument("--gallery", type=Path, metavar="PATH", help="write a picture of the images fixed and broken (PNG)")
+    compare.add_argument(
+        "--gallery",
+        type=Path,
+        metavar="PATH",
+        help="write a picture of the images fixed and broken (PNG)",
+    )
     compare.set_defaults(command=_compare)
     what = "experiments ranked by validation, and which of them cannot be told from the first"
     best = commands.add_parser("best", help=what, description=what)
-    best.add_argument("revisions", nargs="*", metavar="REVISION", help="by default all DVC experiments and the workspace")
-    best.add_argument("--confidence", type=_level, default=0.95, help="of the comparison (default 0.95)")
+    best.add_argument(
+        "revisions",
+        nargs="*",
+        metavar="REVISION",
+        help="by default all DVC experiments and the workspace",
+    )
+    best.add_argument(
+        "--confidence", type=_level, default=0.95, help="of the comparison (default 0.95)"
+    )
     best.set_defaults(command=_best)
     what = "report.html, one page that needs no network, and report.md for a pull request"
     report = commands.add_parser("report", help=what, description=what)
-    report.add_argument("against", nargs="?", default="main", help="the revision to compare the workspace with (default main)")
+    report.add_argument(
+        "against",
+        nargs="?",
+        default="main",
+        help="the revision to compare the workspace with (default main)",
+    )
     report.set_defaults(command=_report)
     what = "make an experiment's model the champion in MLflow's registry, if on validation it is better for real than today's"
     promote = commands.add_parser("promote", help=what, description=what)
     promote.add_argument("experiment", help="a DVC experiment, branch, tag, commit, or workspace")
-    promote.add_argument("--force", action="store_true", help="even if it is not better; a tag says so")
+    promote.add_argument(
+        "--force", action="store_true", help="even if it is not better; a tag says so"
+    )
     promote.set_defaults(command=_promote)
     what = "bring a run's code, params and results back into the workspace"
     restore = commands.add_parser("restore", help=what, description=what)
@@ -82,8 +107,14 @@ def _parser() -> argparse.ArgumentParser:
         help="a picture file, a folder of them or a pattern such as 'scans/*.png': one digit on each, in any colours, of any size",
     )  # fmt: skip
     predict.add_argument("--json", action="store_true", help="print JSON, a line for each picture")
-    predict.add_argument("--explain", type=Path, metavar="PATH", help="write a picture of what the model saw (PNG)")
-    predict.add_argument("--champion", action="store_true", help="by the champion in MLflow's registry, not the workspace's model")
+    predict.add_argument(
+        "--explain", type=Path, metavar="PATH", help="write a picture of what the model saw (PNG)"
+    )
+    predict.add_argument(
+        "--champion",
+        action="store_true",
+        help="by the champion in MLflow's registry, not the workspace's model",
+    )
     predict.set_defaults(command=_predict)
     return parser
 
@@ -99,45 +130,52 @@ def _level(text: str) -> float:
 
 
 def _compare(given: argparse.Namespace) -> None:
-    from digits.compare import as_text, compare, matrix, pairs, to_json
-    from digits.revisions import WORKSPACE, read_revision
+    from digits.commands.compare import as_json, as_text, matrix
+    from digits.experiments.comparison import compare, pairs
+    from digits.experiments.revisions import WORKSPACE, read_revision
 
     _check_writable("--gallery", given.gallery)
     names = given.revisions or ["main"]
     names = [*names, WORKSPACE] if len(names) == 1 else names
-    revisions = [read_revision(ROOT, name, "validation" if given.validation else "test") for name in names]
+    revisions = [
+        read_revision(ROOT, name, "validation" if given.validation else "test") for name in names
+    ]
     if len(revisions) > 2:
         if given.gallery:
             raise BadInput(f"--gallery takes two revisions, not {len(revisions)}.")
         found = pairs(revisions, given.confidence)
-        print(to_json(found) if given.json else matrix(found, given.md), end="")
+        print(as_json(found) if given.json else matrix(found, given.md), end="")
         return
     a, b = revisions
     found = [compare(a, b, given.confidence)]
-    print(to_json(found) if given.json else as_text(found[0], given.md), end="")
+    print(as_json(found) if given.json else as_text(found[0], given.md), end="")
     if given.gallery:
         _gallery(a, b, given.gallery)
 
 
 def _gallery(a: "Revision", b: "Revision", path: Path) -> None:
-    from digits.galleries import gallery
-    from digits.revisions import read_array
+    from digits.experiments.revisions import read_array
+    from digits.plots.galleries import gallery
 
     said = a.predictions
     images = read_array(ROOT, b.name, "data/raw/images.npy")[said.rows]
     names = [str(digit) for digit in range(10)] if said.scores.ndim == 2 else ["no", "yes"]
-    y, of_a, of_b = (each.astype(int) for each in (said.labels, said.predicted, b.predictions.predicted))
+    y, of_a, of_b = (
+        each.astype(int) for each in (said.labels, said.predicted, b.predictions.predicted)
+    )
     _write_png("--gallery", gallery(images, said.rows, y, of_a, of_b, a.name, b.name, names), path)
 
 
 def _check_writable(option: str, path: Path | None) -> None:
     """Before any work, rather than after it."""
     if path and (path.is_dir() or not path.absolute().parent.is_dir()):
-        raise BadInput(f"{option} {path} cannot be written: allowed is a file in a folder that is there.")
+        raise BadInput(
+            f"{option} {path} cannot be written: allowed is a file in a folder that is there."
+        )
 
 
 def _write_png(option: str, figure: "Figure", path: Path) -> None:
-    from digits.figures import save_png
+    from digits.plots.charts import save_png
 
     new = path.with_name(path.name + ".new")
     try:
@@ -150,20 +188,25 @@ def _write_png(option: str, figure: "Figure", path: Path) -> None:
 
 
 def _best(given: argparse.Namespace) -> None:
-    from digits.best import as_text, ranked
-    from digits.revisions import WORKSPACE, experiments
+    from digits.commands.best import as_text
+    from digits.experiments.ranking import ranked
+    from digits.experiments.revisions import WORKSPACE, experiments
 
     names = given.revisions or [WORKSPACE, *experiments(ROOT)]
     print(as_text(*ranked(ROOT, names, given.confidence), given.confidence), end="")
 
 
 def _report(given: argparse.Namespace) -> None:
-    from digits.compare import as_text, compare
-    from digits.report import main as write
-    from digits.revisions import WORKSPACE, read_revision
+    from digits.commands.compare import as_text
+    from digits.commands.report import main as write
+    from digits.experiments.comparison import compare
+    from digits.experiments.revisions import WORKSPACE, read_revision
 
     try:
-        comparison = as_text(compare(read_revision(ROOT, given.against), read_revision(ROOT, WORKSPACE)), markdown=True)
+        comparison = as_text(
+            compare(read_revision(ROOT, given.against), read_revision(ROOT, WORKSPACE)),
+            markdown=True,
+        )
     except BadInput as error:
         comparison = f"Not compared with `{given.against}`: {error}\n"
         print(f"digits: not compared with {given.against}: {error}", file=sys.stderr)
@@ -172,28 +215,28 @@ def _report(given: argparse.Namespace) -> None:
 
 
 def _promote(given: argparse.Namespace) -> None:
-    from digits.registry import promote
+    from digits.tracking.registry import promote
 
     print(promote(ROOT, _store(), given.experiment, given.force))
 
 
 def _restore(given: argparse.Namespace) -> None:
-    from digits.restore import restore
+    from digits.commands.restore import restore
 
     print(restore(ROOT, _store(), given.run))
 
 
 def _store() -> "Store":
-    from digits.store import store_folder
-    from digits.tracking import reached_store
+    from digits.tracking.lookup import store_folder
+    from digits.tracking.store import require_store
 
-    return reached_store(store_folder(ROOT))
+    return require_store(store_folder(ROOT))
 
 
 def _predict(given: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from digits.predict import picture_files
+    from digits.inference.reader import picture_files
 
     _check_writable("--explain", given.explain)
     for stream in (sys.stdout, sys.stderr):  # a file's name may be of bytes that are no text
@@ -202,7 +245,9 @@ def _predict(given: argparse.Namespace) -> int:
     paths = list(picture_files(given.pictures))
     failed = 0
     shown: list[Answer] = []
-    with tqdm(reader.answers(paths), "reading", len(paths), unit="picture", disable=None, leave=False) as bar:
+    with tqdm(
+        reader.answers(paths), "reading", len(paths), unit="picture", disable=None, leave=False
+    ) as bar:
         for answer in bar:
             if answer.error:
                 failed += 1
@@ -218,16 +263,16 @@ def _predict(given: argparse.Namespace) -> int:
 
 
 def _workspace() -> "Reader":
-    from digits.params import read_params
-    from digits.predict import load_reader
+    from digits.inference.reader import load_reader
+    from digits.params.schema import read_params
 
     target = read_params(ROOT / "params.yaml").target
     return load_reader(ROOT / "models" / "model.skops", ROOT / "models" / "validation", target)
 
 
 def _champion() -> "Reader":
-    from digits.predict import load_reader
-    from digits.registry import champion_files
+    from digits.inference.reader import load_reader
+    from digits.tracking.registry import champion_files
 
     with TemporaryDirectory() as temporary:
         files = champion_files(_store(), Path(temporary))
@@ -241,7 +286,9 @@ def _line(answer: "Answer") -> str:
 def _json_line(answer: "Answer") -> str:
     if answer.error:
         return json.dumps({"path": str(answer.path), "error": answer.error})
-    return json.dumps({"path": str(answer.path), "digit": answer.digit, "probability": answer.probability})
+    return json.dumps(
+        {"path": str(answer.path), "digit": answer.digit, "probability": answer.probability}
+    )
 
 
 def _percent(probability: float | None) -> str:
@@ -252,15 +299,19 @@ def _percent(probability: float | None) -> str:
 
 
 def _explain(answers: Sequence["Answer"], path: Path) -> None:
-    from digits.explanation import seen
-    from digits.handwriting import thumbnail
+    from digits.inference.photo import thumbnail
+    from digits.plots.explanation import seen
 
     if not answers:
         raise BadInput(f"--explain {path} was not written: no picture could be read.")
     captions = [f"{answer.digit}   {_percent(answer.probability)}" for answer in answers]
     names = [os.fsencode(answer.path.name).decode(errors="replace") for answer in answers]
     images = [answer.image for answer in answers if answer.image is not None]
-    _write_png("--explain", seen([thumbnail(answer.path) for answer in answers], images, names, captions), path)
+    _write_png(
+        "--explain",
+        seen([thumbnail(answer.path) for answer in answers], images, names, captions),
+        path,
+    )
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from digits.augmentation import copies, derived
-from digits.datasets import open_raw
-from digits.files import open_array, write_chunks
-from digits.folds import TEST
-from digits.params import Params
+from digits.common.files import open_array, write_chunks
+from digits.data.augmentation import copies, derived
+from digits.data.dataset import open_raw
+from digits.data.folds import TEST
+from digits.params.schema import Params
 from stages.harness import Outs, run
 
 
@@ -23,7 +23,9 @@ def augment(params: Params, outs: Outs) -> None:
     how = copies(params.augment.model_dump())
     source = np.tile(train, 1 + len(how))
     augmented = outs.folder("data/augmented")
-    write_chunks(augmented / "images.npy", derived(raw.images, train, how, params.augment.seed), len(source))
+    write_chunks(
+        augmented / "images.npy", derived(raw.images, train, how, params.augment.seed), len(source)
+    )
     np.save(augmented / "labels.npy", raw.labels[source])
     np.save(augmented / "source.npy", source)
 

@@ -10,19 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from digits import error_analysis, protocol
-from digits.curves import Scored, precision_recall_table, roc_table, threshold_table
-from digits.datasets import open_raw
-from digits.disputed import as_the_raters, disputed
-from digits.figures import save_png
-from digits.files import open_array, sha256, write_csv, write_json
-from digits.folds import TEST, learn_target
-from digits.params import Params
-from digits.persistence import load_model
-from digits.predictions import Predictions, load
-from digits.robustness import Point, moved, point, turned
-from digits.scores import at_threshold, metrics, operating_point, rounded, share
-from digits.train_sizes import load_train_sizes
+from digits.common.files import open_array, sha256, write_csv, write_json
+from digits.data.dataset import open_raw
+from digits.data.folds import TEST, make_target
+from digits.metrics import predictions
+from digits.metrics.classification import metrics, rounded, share
+from digits.metrics.curves import (
+    Scored,
+    at_threshold,
+    operating_point,
+    precision_recall_table,
+    roc_table,
+    threshold_table,
+)
+from digits.metrics.label_errors import agreement_with_raters, is_disputed
+from digits.metrics.predictions import Predictions, load
+from digits.metrics.robustness import Point, point, rotated, shifted
+from digits.models.persistence import load_model
+from digits.params.schema import Params
+from digits.plots import error_analysis
+from digits.plots.charts import save_png
+from digits.training.learning_curve import load_train_sizes
 from stages.harness import Outs, run
 
 
@@ -30,12 +38,12 @@ def evaluate(params: Params, outs: Outs) -> None:
     raw = open_raw(Path("data/raw"))
     fold = open_array(Path("data/split/fold.npy"), np.int8, raw.labels.shape)
     test = np.flatnonzero(fold == TEST)
-    images, y = raw.images[test], learn_target(raw.labels[test], params.target)
+    images, y = raw.images[test], make_target(raw.labels[test], params.target)
 
     model = load_model(Path("models/model.skops"))
-    probability = protocol.has_probability(model)
-    scores = protocol.decision_scores(model, images.reshape(len(images), -1), "test images")
-    said = Predictions(test, y, protocol.decide(scores, probability), scores)
+    probability = predictions.has_probability(model)
+    scores = predictions.decision_scores(model, images.reshape(len(images), -1), "test images")
+    said = Predictions(test, y, predictions.decide(scores, probability), scores)
     said.save(outs.folder("data/predictions"))
     scored = held_out() | {"test": (y, scores)}
 
@@ -53,7 +61,11 @@ def evaluate(params: Params, outs: Outs) -> None:
         values |= without_disputed(said, params)
     write_json(outs("metrics/test.json"), values | {"test_set": sha256(images, raw.labels[test])})
 
-    names = [str(digit) for digit in range(10)] if params.target == "digit" else [f"not {params.target}", f"{params.target}"]
+    names = (
+        [str(digit) for digit in range(10)]
+        if params.target == "digit"
+        else [f"not {params.target}", f"{params.target}"]
+    )
     rows_of_names = np.array(names)[np.column_stack([y, said.predicted]).astype(int)]
     write_csv(outs("plots/confusion.csv"), ["actual", "predicted"], rows_of_names.tolist())
     write_csv(outs("plots/precision_recall.csv"), *precision_recall_table(scored))
@@ -83,30 +95,43 @@ def held_out() -> Scored:
 
 def without_disputed(said: Predictions, params: Params) -> dict[str, float | int]:
     """Accuracy without the labels that human raters did not confirm, and whose side the model takes on those."""
-    out = disputed(said.rows)
+    out = is_disputed(said.rows)
     right, n = np.count_nonzero(said.right & ~out), np.count_nonzero(~out)
-    values = {"disputed": int(out.sum())} | share("accuracy_undisputed", right, n, params.evaluate.confidence)
+    values = {"disputed": int(out.sum())} | share(
+        "accuracy_undisputed", right, n, params.evaluate.confidence
+    )
     if params.target == "digit":
-        agreed, known = as_the_raters(said.rows, said.predicted)
-        values |= {"disputed_raters_agree": known, "disputed_as_raters": agreed, "disputed_as_label": int((said.right & out).sum())}
+        agreed, known = agreement_with_raters(said.rows, said.predicted)
+        values |= {
+            "disputed_raters_agree": known,
+            "disputed_as_raters": agreed,
+            "disputed_as_label": int((said.right & out).sum()),
+        }
     return rounded(values)
 
 
-def robustness(model: Pipeline, images: NDArray, said: Predictions, params: Params) -> dict[str, list[Point]]:
+def robustness(
+    model: Pipeline, images: NDArray, said: Predictions, params: Params
+) -> dict[str, list[Point]]:
     """Accuracy against shift and rotation, on evenly taken test images; nothing when that is off."""
     how, confidence = params.evaluate.robustness, params.evaluate.confidence
     some = np.linspace(0, len(images), min(how.images, len(images)), endpoint=False, dtype=int)
 
     def right(disturbed: NDArray) -> NDArray:
-        scores = protocol.decision_scores(model, disturbed.reshape(len(some), -1), "disturbed images")
-        return protocol.decide(scores, protocol.has_probability(model)) == said.labels[some]
+        scores = predictions.decision_scores(
+            model, disturbed.reshape(len(some), -1), "disturbed images"
+        )
+        return predictions.decide(scores, predictions.has_probability(model)) == said.labels[some]
 
     points: dict[str, list[Point]] = {"shift": [], "rotation": []}
     if len(some):
         kinds: dict[str, tuple[Callable[..., NDArray], Sequence[float]]]
-        kinds = {"shift": (moved, how.shifts), "rotation": (turned, how.rotations)}
+        kinds = {"shift": (shifted, how.shifts), "rotation": (rotated, how.rotations)}
         for kind, (disturb, amounts) in kinds.items():
-            disturbed = (point(amount, right(disturb(images[some], amount)), confidence) for amount in amounts)
+            disturbed = (
+                point(amount, right(disturb(images[some], amount)), confidence)
+                for amount in amounts
+            )
             points[kind] = [point(0, said.right[some], confidence), *disturbed]
     return points
 

@@ -2,9 +2,9 @@
 
 import logging
 
-from digits import mirrors
-from digits.datasets import save_raw
-from digits.params import Params
+from digits.data import mirrors
+from digits.data.dataset import save_raw
+from digits.params.schema import Params
 from stages.harness import Outs, repository, run
 
 log = logging.getLogger(__name__)

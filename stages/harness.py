@@ -18,10 +18,10 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from digits.errors import BadInput
-from digits.files import file_sha256, remove, replace
-from digits.params import Params, parse_params
-from digits.yaml12 import parse_yaml
+from digits.common.dvc_yaml import parse_yaml
+from digits.common.errors import BadInput
+from digits.common.files import file_sha256, remove, replace
+from digits.params.schema import Params, parse_params
 from stages import AT_START, ROOT
 from stages.process import end_well
 
@@ -74,23 +74,44 @@ class Guard:
 
     def check(self) -> None:
         """Raises BadInput naming what changed."""
-        changed = [str(path) for path in self._code if not path.exists() or path.read_bytes() != AT_START[path]]
+        changed = [
+            str(path)
+            for path in self._code
+            if not path.exists() or path.read_bytes() != AT_START[path]
+        ]
         changed += sorted({str(path) for path, _ in self._data_at_start ^ self._look_at_data()})
         now = self._look_at_params(PARAMS.read_bytes())
-        changed += [f"params.yaml: {key}" for key, value in self._params_at_start.items() if now[key] != value]
+        changed += [
+            f"params.yaml: {key}"
+            for key, value in self._params_at_start.items()
+            if now[key] != value
+        ]
         if changed:
-            raise BadInput(f"{', '.join(changed)} changed while this stage ran; its result was dropped, run `dvc repro` again.")
+            raise BadInput(
+                f"{', '.join(changed)} changed while this stage ran; its result was dropped, run `dvc repro` again."
+            )
 
     def digest(self) -> str:
         """A name for everything that the stage depends on (64 hexadecimal digits)."""
-        files = [(file, file_sha256(file)) for dep in self._data for file in sorted([dep] if dep.is_file() else dep.rglob("*"))]
+        files = [
+            (file, file_sha256(file))
+            for dep in self._data
+            for file in sorted([dep] if dep.is_file() else dep.rglob("*"))
+        ]
         code = [(path, AT_START[path]) for path in self._code]
         return hashlib.sha256(repr([self._params_at_start, code, files]).encode()).hexdigest()
 
     def _look_at_data(self) -> set[tuple[Path, tuple[int, ...]]]:
         """Size, time and identity of every file: too many bytes to read twice."""
-        files = [file for dep in self._data for file in ([dep] if dep.is_file() else sorted(dep.rglob("*"))) if file.is_file()]
-        return {(file, (s.st_size, s.st_mtime_ns, s.st_ino)) for file in files for s in [file.stat()]}
+        files = [
+            file
+            for dep in self._data
+            for file in ([dep] if dep.is_file() else sorted(dep.rglob("*")))
+            if file.is_file()
+        ]
+        return {
+            (file, (s.st_size, s.st_mtime_ns, s.st_ino)) for file in files for s in [file.stat()]
+        }
 
     def _look_at_params(self, content: bytes) -> dict[str, Any]:
         """The values that dvc.yaml declares for this stage; others may be edited meanwhile."""
@@ -144,8 +165,13 @@ def restore_outs(stage: str) -> None:
                 out.use_cache = True  # metrics and plots are in the cache too, for the run cache
                 if out.hash_info and not out.exists and not out.changed_cache():
                     out.checkout(force=True, allow_missing=True)
-    except (DvcException, OSError) as error:  # OSError: dvc.lock names a file that this machine never had, as in a clone
-        logging.getLogger(__name__).warning("the former outs of %s are not back (%s): `dvc checkout` brings them", stage, error)
+    except (
+        DvcException,
+        OSError,
+    ) as error:  # OSError: dvc.lock names a file that this machine never had, as in a clone
+        logging.getLogger(__name__).warning(
+            "the former outs of %s are not back (%s): `dvc checkout` brings them", stage, error
+        )
 
 
 @contextmanager
@@ -164,7 +190,9 @@ def checkpoints(stage: str) -> Iterator[Path | None]:
                         remove(other)
     with _held(folder) as is_ours:
         if not is_ours:
-            logging.getLogger(__name__).info("another process does the same just now: killed, this one would begin anew")
+            logging.getLogger(__name__).info(
+                "another process does the same just now: killed, this one would begin anew"
+            )
         yield folder if is_ours else None
         if is_ours:
             remove(folder)
@@ -173,7 +201,9 @@ def checkpoints(stage: str) -> Iterator[Path | None]:
 @contextmanager
 def _held(folder: Path) -> Iterator[bool]:
     """Whether the folder is ours until the end, as nobody else holds it. What a killed process held is free again."""
-    file = repository() / ".dvc" / "tmp" / f"{folder.name}.lock"  # not in the folder, which comes and goes
+    file = (
+        repository() / ".dvc" / "tmp" / f"{folder.name}.lock"
+    )  # not in the folder, which comes and goes
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(file)
     with suppress(Timeout):

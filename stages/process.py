@@ -42,7 +42,9 @@ def run_again(out: str) -> None:
     if dvc := find_dvc():
         command = [sys.executable, "-c", _REMOVE, str(dvc.pid), str(Path(out).absolute())]
         nowhere = subprocess.DEVNULL
-        subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True)
+        subprocess.Popen(
+            command, stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True
+        )
 
 
 _REMOVE = """

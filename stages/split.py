@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from digits.datasets import open_raw
-from digits.folds import assign_folds
-from digits.params import Params
+from digits.data.dataset import open_raw
+from digits.data.folds import assign_folds
+from digits.params.schema import Params
 from stages.harness import Outs, run
 
 

@@ -6,11 +6,11 @@ store run it, and it alone.
 
 from pathlib import Path
 
-from digits.datasets import ORIGINS
-from digits.files import file_sha256, read_csv, read_json
-from digits.params import Params
-from digits.provenance import locked, uncommitted
-from digits.store import evaluation_key, has_complete_run, result_key, store_folder
+from digits.common.files import file_sha256, read_csv, read_json
+from digits.data.dataset import ORIGINS
+from digits.experiments.provenance import locked, uncommitted
+from digits.params.schema import Params
+from digits.tracking.lookup import evaluation_key, has_complete_run, result_key, store_folder
 from stages.harness import Outs, repository, run
 from stages.process import run_again
 
@@ -19,7 +19,7 @@ TRACKED = ".mlflow/tracked"
 
 def track(params: Params, outs: Outs) -> None:
     model = Path("models/model.skops")
-    key = result_key(params.that_matter(), file_sha256(model))
+    key = result_key(params.effective(), file_sha256(model))
     outs(TRACKED).write_text(key + "\n", encoding="utf-8", newline="\n")
     store = store_folder(repository())
     curves = [Path("models/learning_curve.csv"), Path("models/train_sizes.csv")]
@@ -28,11 +28,11 @@ def track(params: Params, outs: Outs) -> None:
     evaluation = evaluation_key([*metrics, *tables, *pictures])
     if has_complete_run(store, key, evaluation):
         return
-    from digits.results import Result, complete_run  # two seconds that a restored result need not wait for
+    from digits.tracking.completion import Result, complete_run
 
     name = params.fetch.dataset
     result = Result(
-        key, evaluation, params.that_matter(),
+        key, evaluation, params.effective(),
         metrics={file.stem: read_json(file) for file in metrics},
         curves={curve.stem: read_csv(curve) for curve in curves},
         files={

@@ -13,19 +13,20 @@ from pathlib import Path
 
 import numpy as np
 
-from digits import protocol
-from digits.epochs import Epoch
-from digits.errors import BadInput
-from digits.families import make_pipeline, n_features, passes
-from digits.files import file_sha256, open_array, write_csv, write_json
-from digits.folds import TEST, learn_target
-from digits.learning import How, Images, fit
-from digits.machine import peak_memory
-from digits.params import Params
-from digits.persistence import save_model
-from digits.scores import fold_accuracies, metrics
-from digits.store import result_key, store_folder
-from digits.train_sizes import TrainSize, learning_curve, subsets_of
+from digits.common.errors import BadInput
+from digits.common.files import file_sha256, open_array, write_csv, write_json
+from digits.common.resources import peak_memory
+from digits.data.folds import TEST, make_target
+from digits.features.catalogue import n_features
+from digits.metrics.classification import fold_accuracies, metrics
+from digits.models.families import make_pipeline, n_epochs
+from digits.models.persistence import save_model
+from digits.params.schema import Params
+from digits.tracking.lookup import result_key, store_folder
+from digits.training import validation as protocol
+from digits.training.epochs import Epoch
+from digits.training.fit import FitOptions, TrainingSet, fit
+from digits.training.learning_curve import TrainSize, learning_curve, subsets_of
 from stages.harness import Outs, checkpoints, repository, run
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ CURVE = ["epoch", "training_loss", "validation_loss", "training_accuracy", "vali
 
 
 def train(params: Params, outs: Outs) -> None:
-    from digits.tracking import live_run  # seconds that bad params need not wait for
+    from digits.tracking.live import live_run
 
     started = time.monotonic()
     augmented = Path("data/augmented")
@@ -44,18 +45,24 @@ def train(params: Params, outs: Outs) -> None:
 
     how = params.train
     n = np.count_nonzero(fold != TEST) if how.copies == "none" else len(images)
-    data = Images(images[:n].reshape(n, -1), learn_target(labels[:n], params.target), np.asarray(source[:n]))
+    data = TrainingSet(
+        images[:n].reshape(n, -1), make_target(labels[:n], params.target), np.asarray(source[:n])
+    )
     most = {"images of a fit": len(np.unique(data.source)) - np.bincount(fold[fold != TEST]).max()}
     subsets = subsets_of(data, fold, how.train_sizes, how.seed)
     if subsets:
         most["images of the smallest of train.train_sizes"] = len(subsets[0])
     check_at_most("train.clusters", how.clusters, most)
-    check_at_most("train.components", how.components, most | {"features of an image": n_features(how.features, images.shape[1:])})
+    check_at_most(
+        "train.components",
+        how.components,
+        most | {"features of an image": n_features(how.features, images.shape[1:])},
+    )
     pipeline = make_pipeline(
         how.model, params.model_settings, how.seed, features=how.features, shape=images.shape[1:], scale=how.scale,
         components=how.components, clusters=how.clusters, engine=how.engine,
     )  # fmt: skip
-    epochs = passes(how.model, params.model_settings)
+    epochs = n_epochs(how.model, params.model_settings)
     for name, value in pipeline.get_params().items():
         if name.endswith("n_neighbors"):
             check_at_most(f"n_neighbors of models.{how.model}", value, most)
@@ -63,23 +70,38 @@ def train(params: Params, outs: Outs) -> None:
     models = outs.folder("models")
     with (
         checkpoints("train") if epochs else nullcontext() as unfinished,
-        live_run(store_folder(repository()), params.that_matter()) as tracked,
+        live_run(store_folder(repository()), params.effective()) as tracked,
     ):
         curve: list[Epoch] = []
 
         def on_epoch(epoch: Epoch) -> None:
             curve.append(epoch)
             # The first fit is the one whose validation loss is known; others are for whoever wants to look.
-            more = "" if epoch.fit == curve[0].fit else f"/{epoch.fit.replace(', ', '/').replace(' ', '_')}"
+            more = (
+                ""
+                if epoch.fit == curve[0].fit
+                else f"/{epoch.fit.replace(', ', '/').replace(' ', '_')}"
+            )
             tracked.log_metrics(asdict(epoch), f"learning_curve{more}", step=epoch.epoch)
 
-        way = How("support_vectors" if how.copies == "support_vectors" else "all", epochs, how.seed, unfinished, on_epoch)
+        way = FitOptions(
+            "support_vectors" if how.copies == "support_vectors" else "all",
+            epochs,
+            how.seed,
+            unfinished,
+            on_epoch,
+        )
         values: dict[str, float | int] = {"n": 0}
         if how.validate_ != "none":
             said = protocol.validate(pipeline, data, fold, how.validate_, way)
             said.save(models / "validation")
             values = metrics(said) | fold_accuracies(said, fold[said.rows])
-            log.info("validation: %d errors in %d, accuracy %.4f", values["errors"], values["n"], values["accuracy"])
+            log.info(
+                "validation: %d errors in %d, accuracy %.4f",
+                values["errors"],
+                values["n"],
+                values["accuracy"],
+            )
         write_json(outs("metrics/validation.json"), values)
         tracked.log_metrics(values, "validation")
 
@@ -94,9 +116,13 @@ def train(params: Params, outs: Outs) -> None:
         np.save(models / "example.npy", data.X[:1])
         save_model(fit(pipeline, data, how=way), models / "model.skops")
         first = [epoch for epoch in curve if epoch.fit == curve[0].fit]
-        write_csv(models / "learning_curve.csv", CURVE, ([getattr(epoch, name) for name in CURVE] for epoch in first))
+        write_csv(
+            models / "learning_curve.csv",
+            CURVE,
+            ([getattr(epoch, name) for name in CURVE] for epoch in first),
+        )
         cost = {"train_seconds": time.monotonic() - started, "peak_memory_mib": peak_memory()}
-        tracked.finish(result_key(params.that_matter(), file_sha256(models / "model.skops")), cost)
+        tracked.finish(result_key(params.effective(), file_sha256(models / "model.skops")), cost)
 
 
 def check_at_most(key: str, value: int, most: dict[str, int]) -> None:

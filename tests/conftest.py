@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digits.persistence import save_model
+from digits.models.persistence import save_model
 from tests.imports import ROOT
 from tests.scratch import SETTINGS, STAGES, Project
 from tests.small import IMAGES, LABELS, learned
@@ -67,7 +67,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a training leaves: model.skops, and plots/."""
     folder = tmp_path_factory.mktemp("made")
     save_model(learned("knn", IMAGES[:200], LABELS[:200]), folder / "model.skops")
-    save_model(learned("forest", IMAGES[:200], LABELS[:200] == 5, scale="none", components=10), folder / "yes_or_no.skops")
+    save_model(
+        learned("forest", IMAGES[:200], LABELS[:200] == 5, scale="none", components=10),
+        folder / "yes_or_no.skops",
+    )
     np.save(folder / "example.npy", IMAGES[:1])
     (folder / "plots").mkdir()
     (folder / "plots" / "errors.png").write_bytes(b"a picture")
@@ -85,10 +88,18 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project as a newcomer clones it, set to a small experiment; nothing has run."""
     home, path = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("project") / "digits"
-    (home / ".gitconfig").write_text("[user]\nname = t\nemail = t@example.org\n[init]\ndefaultBranch = main\n", encoding="utf-8")
-    listed = subprocess.check_output(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, text=True)
+    (home / ".gitconfig").write_text(
+        "[user]\nname = t\nemail = t@example.org\n[init]\ndefaultBranch = main\n", encoding="utf-8"
+    )
+    listed = subprocess.check_output(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, text=True
+    )
     for name in filter(None, listed.split("\0")):
-        if name.startswith(("metrics/", "plots/", "tests/")) or name == "dvc.lock" or not (ROOT / name).is_file():
+        if (
+            name.startswith(("metrics/", "plots/", "tests/"))
+            or name == "dvc.lock"
+            or not (ROOT / name).is_file()
+        ):
             continue
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, path / name)

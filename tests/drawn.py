@@ -14,18 +14,28 @@ Make = Callable[[NDArray[np.uint8], np.random.Generator], bytes]
 
 def enlarged(image: NDArray[np.uint8], side: int) -> Ink:
     """An image (side, side), 255 being ink, smoothly enlarged."""
-    large = Image.fromarray(image.astype(np.float32) / 255).resize((side, side), Image.Resampling.BICUBIC)
+    large = Image.fromarray(image.astype(np.float32) / 255).resize(
+        (side, side), Image.Resampling.BICUBIC
+    )
     return np.asarray(large).clip(0, 1)
 
 
-def painted(ink: Ink, colour: tuple[int, ...] = (0, 0, 0), paper: tuple[int, ...] = (255, 255, 255)) -> NDArray[np.float32]:
+def painted(
+    ink: Ink, colour: tuple[int, ...] = (0, 0, 0), paper: tuple[int, ...] = (255, 255, 255)
+) -> NDArray[np.float32]:
     """Ink of a colour on paper of a colour: (height, width, 3), 0..255."""
-    return ink[..., None] * np.array(colour, np.float32) + (1 - ink[..., None]) * np.array(paper, np.float32)
+    return ink[..., None] * np.array(colour, np.float32) + (1 - ink[..., None]) * np.array(
+        paper, np.float32
+    )
 
 
 def encoded(pixels: NDArray | Image.Image, kind: str = "PNG", **options: object) -> bytes:
     """The bytes of a picture file."""
-    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(np.rint(pixels.clip(0, 255)).astype(np.uint8))
+    picture = (
+        pixels
+        if isinstance(pixels, Image.Image)
+        else Image.fromarray(np.rint(pixels.clip(0, 255)).astype(np.uint8))
+    )
     file = BytesIO()
     picture.save(file, kind, **options)
     return file.getvalue()
@@ -34,7 +44,10 @@ def encoded(pixels: NDArray | Image.Image, kind: str = "PNG", **options: object)
 def on_page(ink: Ink, rng: np.random.Generator, height: int, width: int) -> Ink:
     """Ink anywhere on a page."""
     page = np.zeros((height, width), np.float32)
-    top, left = rng.integers(0, height - ink.shape[0] + 1), rng.integers(0, width - ink.shape[1] + 1)
+    top, left = (
+        rng.integers(0, height - ink.shape[0] + 1),
+        rng.integers(0, width - ink.shape[1] + 1),
+    )
     page[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
     return page
 
@@ -70,7 +83,9 @@ def shaded(pixels: NDArray) -> NDArray:
 def specked(ink: Ink, rng: np.random.Generator) -> Ink:
     """With six grains of dirt."""
     dirty = ink.copy()
-    for y, x in zip(rng.integers(2, ink.shape[0] - 4, 6), rng.integers(2, ink.shape[1] - 4, 6), strict=True):
+    for y, x in zip(
+        rng.integers(2, ink.shape[0] - 4, 6), rng.integers(2, ink.shape[1] - 4, 6), strict=True
+    ):
         dirty[y : y + 2, x : x + 2] = 1
     return dirty
 
@@ -121,34 +136,74 @@ def kinds(side: int) -> dict[str, Make]:
         "dark on light, 2 times": lambda image, rng: encoded(255 * (1 - two(image))),
         "light on dark, 5 times": lambda image, rng: encoded(255 * five(image)),
         "dark on light, 20 times": lambda image, rng: encoded(255 * (1 - twenty(image))),
-        "black and white": lambda image, rng: encoded(Image.fromarray(255 * (eight(image) < 0.5).astype(np.uint8)).convert("1")),
+        "black and white": lambda image, rng: encoded(
+            Image.fromarray(255 * (eight(image) < 0.5).astype(np.uint8)).convert("1")
+        ),
         "16 bits of grey": lambda image, rng: deep(five(image)),
-        "palette (GIF)": lambda image, rng: encoded(painted(eight(image), (30, 30, 120), (250, 240, 200)), "GIF"),
+        "palette (GIF)": lambda image, rng: encoded(
+            painted(eight(image), (30, 30, 120), (250, 240, 200)), "GIF"
+        ),
         "lossy WebP": lambda image, rng: encoded(painted(eight(image)), "WEBP", quality=30),
-        "blue on yellow": lambda image, rng: encoded(painted(five(image), (30, 60, 170), (250, 235, 140))),
-        "red on green, equally bright": lambda image, rng: encoded(painted(five(image), (200, 60, 60), (30, 147, 60))),
+        "blue on yellow": lambda image, rng: encoded(
+            painted(five(image), (30, 60, 170), (250, 235, 140))
+        ),
+        "red on green, equally bright": lambda image, rng: encoded(
+            painted(five(image), (200, 60, 60), (30, 147, 60))
+        ),
         "yellow on white": lambda image, rng: encoded(painted(five(image), (250, 225, 60))),
-        "pale pencil": lambda image, rng: encoded(painted(five(image), (205, 205, 205), (240, 240, 240))),
-        "anywhere on a page": lambda image, rng: encoded(255 * (1 - on_page(five(image), rng, 30 * side, 22 * side))),
+        "pale pencil": lambda image, rng: encoded(
+            painted(five(image), (205, 205, 205), (240, 240, 240))
+        ),
+        "anywhere on a page": lambda image, rng: encoded(
+            255 * (1 - on_page(five(image), rng, 30 * side, 22 * side))
+        ),
         "anywhere on a large page": lambda image, rng: encoded(
             255 * (1 - on_page(eight(image), rng, 70 * side, 50 * side)), "JPEG"
         ),
         "cut close": lambda image, rng: encoded(255 * (1 - _cut(eight(image)))),
-        "in a black frame": lambda image, rng: encoded(framed(painted(five(image)), side // 3, black)),
-        "in a blue frame, light on dark": lambda image, rng: encoded(framed(painted(eight(image), white, black), 9, (40, 90, 200))),
-        "in two frames": lambda image, rng: encoded(framed(framed(painted(eight(image)), 6, (90, 60, 20)), 25, white)),
-        "grain": lambda image, rng: encoded(grained(painted(eight(image), (60, 60, 60), (200, 200, 200)), rng, 30)),
-        "coarse grain, 4 times": lambda image, rng: encoded(grained(painted(times(4)(image)), rng, 50)),
-        "salt and pepper, 5 %": lambda image, rng: encoded(peppered(painted(five(image)), rng, 0.05)),
-        "salt and pepper, 15 %": lambda image, rng: encoded(peppered(painted(eight(image)), rng, 0.15)),
-        "JPEG of the worst quality": lambda image, rng: encoded(painted(five(image)), "JPEG", quality=8),
+        "in a black frame": lambda image, rng: encoded(
+            framed(painted(five(image)), side // 3, black)
+        ),
+        "in a blue frame, light on dark": lambda image, rng: encoded(
+            framed(painted(eight(image), white, black), 9, (40, 90, 200))
+        ),
+        "in two frames": lambda image, rng: encoded(
+            framed(framed(painted(eight(image)), 6, (90, 60, 20)), 25, white)
+        ),
+        "grain": lambda image, rng: encoded(
+            grained(painted(eight(image), (60, 60, 60), (200, 200, 200)), rng, 30)
+        ),
+        "coarse grain, 4 times": lambda image, rng: encoded(
+            grained(painted(times(4)(image)), rng, 50)
+        ),
+        "salt and pepper, 5 %": lambda image, rng: encoded(
+            peppered(painted(five(image)), rng, 0.05)
+        ),
+        "salt and pepper, 15 %": lambda image, rng: encoded(
+            peppered(painted(eight(image)), rng, 0.15)
+        ),
+        "JPEG of the worst quality": lambda image, rng: encoded(
+            painted(five(image)), "JPEG", quality=8
+        ),
         "JPEG, small": lambda image, rng: encoded(painted(three(image)), "JPEG", quality=30),
         "black on nothing": lambda image, rng: drawn_on_nothing(five(image), 0),
         "white on nothing": lambda image, rng: drawn_on_nothing(five(image), 255),
         "turned by EXIF": lambda image, rng: turned_by_exif(eight(image), rng),
-        "in a shadow": lambda image, rng: encoded(shaded(painted(eight(image), (40, 40, 60), (235, 230, 220)))),
+        "in a shadow": lambda image, rng: encoded(
+            shaded(painted(eight(image), (40, 40, 60), (235, 230, 220)))
+        ),
         "in a shadow, on a page": lambda image, rng: encoded(
-            grained(shaded(painted(on_page(eight(image), rng, 15 * side, 20 * side), (40, 40, 60), (235, 230, 220))), rng, 6),
+            grained(
+                shaded(
+                    painted(
+                        on_page(eight(image), rng, 15 * side, 20 * side),
+                        (40, 40, 60),
+                        (235, 230, 220),
+                    )
+                ),
+                rng,
+                6,
+            ),
             "JPEG",
         ),
         "dirty": lambda image, rng: encoded(255 * (1 - specked(eight(image), rng))),

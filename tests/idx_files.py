@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from digits.datasets import DataSet
-from digits.idx import FILES
+from digits.data.dataset import DataSet
+from digits.data.idx import FILES
 
 
 def idx_file(array: NDArray[np.uint8]) -> bytes:

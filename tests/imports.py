@@ -25,7 +25,11 @@ def imported_modules(file: Path, top_level_only: bool = False) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0 and node.module, f"{file}: relative imports are not followed"
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names | {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 1)}
+    return names | {
+        ".".join(name.split(".")[:depth])
+        for name in names
+        for depth in range(1, name.count(".") + 1)
+    }
 
 
 def closure(file: Path) -> set[Path]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
-from digits.figures import save_png
+from digits.plots.charts import save_png
 
 DIGITS = [str(digit) for digit in range(10)]
 YES_NO = ["not 5", "5"]
@@ -46,7 +46,9 @@ def assert_can_be_read(draw: Draw) -> None:
     boxes = {text: text.get_window_extent() for text in drawn}
     assert boxes
     for text, box in boxes.items():
-        inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+        inside = (
+            box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+        )
         assert inside, f"{text.get_text()!r} is cut off"
     for (one, a), (other, b) in itertools.combinations(boxes.items(), 2):
         apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 or b.y1 <= a.y0

@@ -15,11 +15,15 @@ import mlflow
 import psutil
 from mlflow.entities import Run, ViewType
 
-from digits.results import Result, complete_run
-from digits.store import KEY, result_key
+from digits.tracking.completion import Result, complete_run
+from digits.tracking.lookup import KEY, result_key
 from tests.imports import ROOT
 
-PARAMS: dict[str, Any] = {"target": "digit", "split": {"folds": 6}, "augment": {"shifts": [[-1, 0]], "elastic": {"copies": 0}}}
+PARAMS: dict[str, Any] = {
+    "target": "digit",
+    "split": {"folds": 6},
+    "augment": {"shifts": [[-1, 0]], "elastic": {"copies": 0}},
+}
 METRICS: dict[str, dict[str, Any]] = {
     "validation": {"n": 300, "accuracy": 0.9, "fold_5": 0.9},
     "test": {"n": 200, "accuracy": 0.875, "test_set": "0123abcd"},
@@ -63,18 +67,28 @@ def with_key(folder: Path, key: str) -> list[Run]:
 
 def models_of(run: Run, uri: str) -> list[Any]:
     client = mlflow.MlflowClient(uri)
-    return [model for model in client.search_logged_models([run.info.experiment_id]) if model.source_run_id == run.info.run_id]
+    return [
+        model
+        for model in client.search_logged_models([run.info.experiment_id])
+        if model.source_run_id == run.info.run_id
+    ]
 
 
 def files_of(run: Run, uri: str, target: Path) -> dict[str, bytes]:
     """All artifacts of a run, as MLflow hands them out."""
     target.mkdir()
     found = Path(mlflow.MlflowClient(uri).download_artifacts(run.info.run_id, "", str(target)))
-    return {file.relative_to(found).as_posix(): file.read_bytes() for file in found.rglob("*") if file.is_file()}
+    return {
+        file.relative_to(found).as_posix(): file.read_bytes()
+        for file in found.rglob("*")
+        if file.is_file()
+    }
 
 
 @contextmanager
-def python(*arguments: Any, cwd: Path | None = None, log: Path | None = None, **env: str) -> Iterator[subprocess.Popen]:
+def python(
+    *arguments: Any, cwd: Path | None = None, log: Path | None = None, **env: str
+) -> Iterator[subprocess.Popen]:
     """A Python process with our library; it and what it started are gone at the end.
 
     What it prints is the test's to read, or goes to `log`: a server that nobody reads would stop when the pipe is full.
@@ -135,7 +149,17 @@ def mlflow_server(folder: Path, port: int) -> Iterator[str]:
     """MLflow's own server, and its address."""
     folder.mkdir(exist_ok=True)
     arguments = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1"]
-    arguments += ["--backend-store-uri", f"sqlite:///{folder / 'runs.db'}", "--artifacts-destination", folder / "artifacts"]
-    with python(*arguments, cwd=folder, log=folder / "server.log", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false") as process:
+    arguments += [
+        "--backend-store-uri",
+        f"sqlite:///{folder / 'runs.db'}",
+        "--artifacts-destination",
+        folder / "artifacts",
+    ]
+    with python(
+        *arguments,
+        cwd=folder,
+        log=folder / "server.log",
+        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
+    ) as process:
         wait_for_health(process, port)
         yield f"http://127.0.0.1:{port}"

@@ -14,9 +14,14 @@ import mlflow
 import yaml
 from mlflow.entities import Run
 
-from digits.params import Model
+from digits.params.schema import Model
 
-SETTINGS = ("DVC", "MLFLOW", "DIGITS", "GIT")  # so begin the environment variables that change what is tested
+SETTINGS = (
+    "DVC",
+    "MLFLOW",
+    "DIGITS",
+    "GIT",
+)  # so begin the environment variables that change what is tested
 STAGES = ("fetch", "split", "augment", "train", "evaluate", "track")
 
 
@@ -30,7 +35,11 @@ class Project:
     @property
     def env(self) -> dict[str, str]:
         """The environment of a newcomer: no setting of whoever runs the tests reaches the scratch repository."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith((*SETTINGS, "XDG_"))}
+        env = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith((*SETTINGS, "XDG_"))
+        }
         return env | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}",
             "HOME": str(self.home),
@@ -42,8 +51,17 @@ class Project:
 
     def run(self, *command: str, fails: bool = False, **env: str) -> str:
         """Run a command and return all it printed; the test fails when it does not exit as expected."""
-        with TemporaryFile("w+", encoding="utf-8") as output:  # not a pipe: DVC's workers would keep it open
-            code = subprocess.run(command, cwd=self.path, env=self.env | env, stdout=output, stderr=output, check=False).returncode
+        with TemporaryFile(
+            "w+", encoding="utf-8"
+        ) as output:  # not a pipe: DVC's workers would keep it open
+            code = subprocess.run(
+                command,
+                cwd=self.path,
+                env=self.env | env,
+                stdout=output,
+                stderr=output,
+                check=False,
+            ).returncode
             output.seek(0)
             said = output.read()
         assert (code != 0) == fails, f"{' '.join(command)} exited with {code}:\n{said}"
@@ -106,14 +124,20 @@ class Project:
 
 def ran(output: str) -> list[str]:
     """The stages whose command DVC ran, in order."""
-    return [line.split("stages.")[1] for line in output.splitlines() if line.startswith("> python -m stages.")]
+    return [
+        line.split("stages.")[1]
+        for line in output.splitlines()
+        if line.startswith("> python -m stages.")
+    ]
 
 
 def without(folder: Path, *modules: str) -> dict[str, str]:
     """An environment in which these modules cannot be imported; what says so is written to a new folder."""
     folder.mkdir()
     for module in modules:
-        (folder / f"{module}.py").write_text(f"raise ImportError('nobody should need {module} here')\n", encoding="utf-8")
+        (folder / f"{module}.py").write_text(
+            f"raise ImportError('nobody should need {module} here')\n", encoding="utf-8"
+        )
     return {"PYTHONPATH": str(folder)}
 
 
@@ -125,17 +149,31 @@ def assert_complete(run: Run, project: Project, uri: str = "") -> None:
     assert model in get_args(Model)
     assert {name.split(".")[1] for name in run.data.params if name.startswith("models.")} == {model}
     metrics = set(run.data.metrics)
-    assert {"validation/accuracy", "validation/accuracy_low", "test/accuracy", "test/errors"} <= metrics
+    assert {
+        "validation/accuracy",
+        "validation/accuracy_low",
+        "test/accuracy",
+        "test/errors",
+    } <= metrics
     if model == "softmax":
         curve = client.get_metric_history(run.info.run_id, "learning_curve/training_loss")
-        assert [point.step for point in curve] == list(range(1, int(run.data.params["models.softmax.epochs"]) + 1))
-    files = {folder: [file.path for file in client.list_artifacts(run.info.run_id, folder)] for folder in ("pictures", "project")}
+        assert [point.step for point in curve] == list(
+            range(1, int(run.data.params["models.softmax.epochs"]) + 1)
+        )
+    files = {
+        folder: [file.path for file in client.list_artifacts(run.info.run_id, folder)]
+        for folder in ("pictures", "project")
+    }
     assert "pictures/errors.png" in files["pictures"]
     assert {"project/params.yaml", "project/dvc.lock"} <= set(files["project"])
     models = client.search_logged_models([run.info.experiment_id])
     (logged,) = (each for each in models if each.source_run_id == run.info.run_id)
     for location in (run.info.artifact_uri, logged.artifact_location):
         assert location.startswith("mlflow-artifacts:" if uri else project.store.as_uri())
-    assert run.inputs and [data.dataset.name for data in run.inputs.dataset_inputs] == [run.data.params["fetch.dataset"]]
-    assert {"mlflow.source.git.commit", "dirty", "result_key", "dvc.data/raw", "dvc.models"} <= set(run.data.tags)
+    assert run.inputs and [data.dataset.name for data in run.inputs.dataset_inputs] == [
+        run.data.params["fetch.dataset"]
+    ]
+    assert {"mlflow.source.git.commit", "dirty", "result_key", "dvc.data/raw", "dvc.models"} <= set(
+        run.data.tags
+    )
     assert f"digits restore {run.info.run_id}" in run.data.tags["mlflow.note.content"]

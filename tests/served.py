@@ -14,14 +14,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from digits import mirrors
-from digits.datasets import DataSet
-from digits.idx import FILES
+from digits.data import mirrors
+from digits.data.dataset import DataSet
+from digits.data.idx import FILES
 from tests.idx_files import idx_files
 
 RNG = np.random.default_rng(0)
 N, N_TRAIN = 12, 9
-IMAGES, LABELS = RNG.integers(0, 256, (N, 28, 28), np.uint8), np.array([5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5], np.uint8)
+IMAGES, LABELS = (
+    RNG.integers(0, 256, (N, 28, 28), np.uint8),
+    np.array([5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5], np.uint8),
+)
 PAGE = b"<!DOCTYPE html><html><body>Down for maintenance</body></html>"
 HERE = "127.0.0.1"
 
@@ -74,7 +77,9 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
                 asked.append(self.path)
                 answer = answers.get(self.path, Answer(PAGE, 404))
                 self.send_response(answer.status)
-                for name, value in ({"Content-Length": str(len(answer.content))} | answer.headers).items():
+                for name, value in (
+                    {"Content-Length": str(len(answer.content))} | answer.headers
+                ).items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(answer.content[: answer.silent_after or answer.closes_after])

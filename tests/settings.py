@@ -11,7 +11,11 @@ from typing import Any
 from dvc.utils.serialize import parse_yaml as parse_as_dvc
 
 # With a value of `copies` that every model has.
-TEXT = (Path(__file__).resolve().parent.parent / "params.yaml").read_text(encoding="utf-8").replace(": support_vectors ", ": all ")
+TEXT = (
+    (Path(__file__).resolve().parent.parent / "params.yaml")
+    .read_text(encoding="utf-8")
+    .replace(": support_vectors ", ": all ")
+)
 VALUES: dict[str, Any] = parse_as_dvc(TEXT, "params.yaml")
 
 

@@ -6,16 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from digits.datasets import digits_8x8
-from digits.families import FAMILIES, make_pipeline, passes
-from digits.learning import How, Images, fit
+from digits.data.dataset import digits_8x8
+from digits.models.families import FAMILIES, make_pipeline, n_epochs
+from digits.training.fit import FitOptions, TrainingSet, fit
 
 IMAGES = digits_8x8().images.reshape(-1, 64)
 LABELS = digits_8x8().labels
 
 _FOREST = {"n_estimators": 10, "max_depth": None, "min_samples_leaf": 1}
 _SOFTMAX = {"solver": "sgd", "batch_size": 10, "learning_rate": 0.1, "alpha": 0.0001, "epochs": 5}
-_MLP = {"hidden_layers": [30], "batch_size": 10, "learning_rate": 0.005, "alpha": 0.0001, "epochs": 5}
+_MLP = {
+    "hidden_layers": [30],
+    "batch_size": 10,
+    "learning_rate": 0.005,
+    "alpha": 0.0001,
+    "epochs": 5,
+}
 _KNN = {"n_neighbors": 4, "weights": "distance"}
 SETTINGS: dict[str, dict[str, Any]] = {
     "sgd": {"loss": "hinge", "alpha": 0.0001, "max_iter": 1000, "tol": 0.1, "epochs": None},
@@ -24,7 +30,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "svm": {"kernel": "rbf", "C": 10.0, "gamma": "scale", "degree": 3, "coef0": 0.0},
     "forest": _FOREST,
     "extra_trees": _FOREST,
-    "boosting": {"learning_rate": 0.4, "max_iter": 4, "max_leaf_nodes": 6, "l2_regularization": 0.0},
+    "boosting": {
+        "learning_rate": 0.4,
+        "max_iter": 4,
+        "max_leaf_nodes": 6,
+        "l2_regularization": 0.0,
+    },
     "voting": {"members": {"knn": _KNN, "forest": _FOREST, "softmax": _SOFTMAX}},
     "stacking": {"members": {"knn": _KNN, "softmax": _SOFTMAX}, "folds": 3, "final": _FOREST},
     "few_labels": {"labels": 50, "share": 0.5, "C": 1.0},
@@ -33,22 +44,35 @@ SETTINGS: dict[str, dict[str, Any]] = {
 assert list(SETTINGS) == list(FAMILIES), "every family is tested: give it small settings here"
 
 
-def new(model: str, seed: int = 42, scale: str = "unit", components: int = 0, clusters: int = 0, **settings: Any) -> Pipeline:
+def new(
+    model: str,
+    seed: int = 42,
+    scale: str = "unit",
+    components: int = 0,
+    clusters: int = 0,
+    **settings: Any,
+) -> Pipeline:
     """An unfitted pipeline with the small settings, some of which may be others."""
     features = settings.pop("features", "pixels")
     return make_pipeline(
-        model, SETTINGS[model] | settings, seed, features=features, scale=scale, components=components, clusters=clusters
+        model,
+        SETTINGS[model] | settings,
+        seed,
+        features=features,
+        scale=scale,
+        components=components,
+        clusters=clusters,
     )
 
 
-def images(X: NDArray, y: NDArray) -> Images:
+def images(X: NDArray, y: NDArray) -> TrainingSet:
     """Originals without copies."""
-    return Images(X, y, np.arange(len(X), dtype=np.int32))
+    return TrainingSet(X, y, np.arange(len(X), dtype=np.int32))
 
 
-def way(model: str, seed: int = 42, **settings: Any) -> How:
+def way(model: str, seed: int = 42, **settings: Any) -> FitOptions:
     """How the model learns with the small settings."""
-    return How(epochs=passes(model, SETTINGS[model] | settings), seed=seed)
+    return FitOptions(epochs=n_epochs(model, SETTINGS[model] | settings), seed=seed)
 
 
 def learned(model: str, X: NDArray, y: NDArray, seed: int = 42, **settings: Any) -> Pipeline:

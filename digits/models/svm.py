@@ -1,0 +1,111 @@
+"""scikit-learn's support vector classifier, scoring many images at once."""
+
+from itertools import combinations
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from sklearn.metrics.pairwise import pairwise_kernels
+from sklearn.svm import SVC
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import _ovr_decision_function
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+BATCH = 500  # images scored at a time: 50 MiB of kernel values with 12,000 support vectors
+
+
+class MatrixSVC(SVC):
+    """`SVC` that scores by matrix products, some ten times as fast as LIBSVM, which goes image by image.
+
+    The scores are the stock class's to rounding. `predict` takes the class with the highest one, as the stock class does with
+    `break_ties`. With a kernel that is a function or precomputed, and for sparse X, it *is* the stock class.
+
+    `decision_function_shape` may also be "margin": the score of a class is its lead over the closest of the others, negative where
+    another one beats it (in voting theory Simpson's rule). One class that beats all others has the only positive score, and the
+    most votes too; but votes, which make up "ovr", are whole numbers, and hardly tell a clear case from a close one.
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **SVC._parameter_constraints,
+        "decision_function_shape": [StrOptions({"ovr", "ovo", "margin"})],
+    }
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """X (n, features) -> (n, classes), or (n, pairs of classes) with decision_function_shape="ovo"; of two classes (n,)."""
+        check_is_fitted(self)
+        n_classes = len(self.classes_)
+        if (
+            callable(self.kernel)
+            or self.kernel == "precomputed"
+            or issparse(X)
+            or issparse(self.support_vectors_)
+        ):
+            scores = super().decision_function(X)
+            return (
+                margins(scores, n_classes)
+                if self.decision_function_shape == "margin" and n_classes > 2
+                else scores
+            )
+        queries: NDArray = validate_data(self, X, reset=False, dtype=np.float64)
+        weights = self._weights()
+        scores = np.empty((len(queries), weights.shape[1]))
+        for start in range(0, len(queries), BATCH):
+            scores[start : start + BATCH] = (
+                self._kernel(queries[start : start + BATCH]) @ weights + self.intercept_
+            )
+        if n_classes == 2:
+            return scores[:, 0]
+        match self.decision_function_shape:
+            case "ovr":
+                return _ovr_decision_function(scores < 0, -scores, n_classes)
+            case "margin":
+                return margins(scores, n_classes)
+            case _:
+                return scores
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """X (n, features) -> (n,), the class with the highest score."""
+        stock = callable(self.kernel) or self.kernel == "precomputed" or issparse(X)
+        if self.decision_function_shape == "ovo" or (
+            stock and self.decision_function_shape == "ovr"
+        ):
+            return super().predict(X)
+        scores = self.decision_function(X)
+        return self.classes_[
+            scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(int)
+        ]
+
+    def _kernel(self, X: NDArray) -> NDArray[np.float64]:
+        settings = {"gamma": self._gamma, "degree": self.degree, "coef0": self.coef0}
+        return pairwise_kernels(
+            X, self.support_vectors_, metric=self.kernel, filter_params=True, **settings
+        )
+
+    def _weights(self) -> NDArray[np.float64]:
+        """`dual_coef_` as a matrix (support vectors, pairs of classes).
+
+        LIBSVM keeps, for a support vector of one class, only its weights against each of the others.
+        """
+        of_class = np.split(np.arange(len(self.support_)), np.cumsum(self.n_support_)[:-1])
+        pairs = list(combinations(range(len(self.classes_)), 2))
+        if len(pairs) == 1:
+            return self.dual_coef_.T
+        weights = np.zeros((len(self.support_), len(pairs)))
+        for column, (one, other) in enumerate(pairs):
+            weights[of_class[one], column] = self.dual_coef_[other - 1, of_class[one]]
+            weights[of_class[other], column] = self.dual_coef_[one, of_class[other]]
+        return weights
+
+
+def margins(scores: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
+    """By how much each class beats the closest of the others.
+
+    Parameters: `scores` (n, pairs) of the pairs (0, 1), (0, 2), ...: how much they are for the first of the two. Returns:
+    (n, n_classes).
+    """
+    lead = np.full((len(scores), n_classes, n_classes), np.inf)
+    for column, (one, other) in enumerate(combinations(range(n_classes), 2)):
+        lead[:, one, other] = scores[:, column]
+        lead[:, other, one] = -scores[:, column]
+    return lead.min(axis=2)

@@ -1,0 +1,94 @@
+"""Where runs are kept, and whether a result has its run already: answered without MLflow, whose import takes longer."""
+
+import hashlib
+import json
+import logging
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from digits.common.files import file_sha256
+
+log = logging.getLogger(__name__)
+
+KEY = "result_key"  # tag of a run: which result it is
+
+COMPLETE = "complete"  # tag of a run that has all its metrics, pictures and the model: the `evaluation_key` of them
+
+
+def result_key(params: Mapping[str, Any], model_sha256: str) -> str:
+    """The name of a result: SHA-256 of the parameters that matter and of the model's bytes (64 hexadecimal digits)."""
+    return hashlib.sha256(json.dumps([params, model_sha256], sort_keys=True).encode()).hexdigest()
+
+
+def evaluation_key(files: Iterable[Path]) -> str:
+    """The name of what was measured and drawn: SHA-256 of the files' names and contents (64 hexadecimal digits).
+
+    One model is measured anew when the code that measures changes, or one's own test images do; that is another run.
+    """
+    named = sorted((file.as_posix(), file_sha256(file)) for file in files)
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+
+
+def server() -> str | None:
+    """The MLflow server that MLFLOW_TRACKING_URI names, if it names one."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return uri if uri.startswith(("http://", "https://")) else None
+
+
+def database(folder: Path) -> Path:
+    """The sqlite file that MLFLOW_TRACKING_URI names, else mlflow.db in `folder`.
+
+    A relative path is meant from the repository, which `folder` is in, not from the temporary copy that a DVC queue works in.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if uri.startswith("sqlite:///"):
+        return folder.absolute().parent / unquote(uri.removeprefix("sqlite:///"))
+    if uri and not server():
+        log.warning(
+            "MLFLOW_TRACKING_URI is %r, allowed are http(s)://... and sqlite:///FILE: runs go to %s",
+            uri,
+            folder,
+        )
+    return folder.absolute() / "mlflow.db"
+
+
+def store_folder(root: Path) -> Path:
+    """The folder of the embedded store of a repository; its worktrees share one, which outlives them."""
+    git = root / ".git"
+    if git.is_file():  # a worktree, whose .git names a folder that names the repository's
+        folder = root / git.read_text(encoding="utf-8").partition("gitdir: ")[2].strip()
+        if (common := folder / "commondir").is_file():
+            shared = (folder / common.read_text(encoding="utf-8").strip()).resolve()
+            if shared.name == ".git":
+                return shared.parent / ".mlflow"
+    return root / ".mlflow"
+
+
+def has_complete_run(folder: Path, key: str, evaluation: str) -> bool:
+    """Whether the embedded store certainly holds a complete run of the result, so measured, and none that a killed process left
+    RUNNING.
+
+    Of a server only MLflow can say.
+    """
+    if server() or not (file := database(folder)).exists():
+        return False
+    query = """
+        SELECT 1 FROM runs JOIN tags AS result USING (run_uuid) JOIN tags AS state USING (run_uuid)
+        WHERE runs.lifecycle_stage = 'active' AND result.key = ? AND result.value = ? AND state.key = ? AND state.value = ?
+        AND NOT EXISTS (SELECT 1 FROM runs WHERE status = 'RUNNING' AND lifecycle_stage = 'active')
+    """
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            return (
+                connection.execute(query, (KEY, key, COMPLETE, evaluation)).fetchone() is not None
+            )
+    except (
+        sqlite3.Error
+    ) as error:  # MLflow's tables have changed, or it is writing: it will have to say itself
+        log.info("asking MLflow, since its database did not answer: %s", error)
+        return False

@@ -1,0 +1,1 @@
+"""Fitting, validation and learning curves."""

@@ -1,0 +1,360 @@
+"""Files are checked when opened, written in chunks, replaced whole."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays, integer_dtypes
+from numpy.typing import DTypeLike, NDArray
+
+from digits.common.errors import BadInput
+from digits.common.files import (
+    file_sha256,
+    open_array,
+    read_json,
+    read_rows,
+    remove,
+    replace,
+    sha256,
+    write_chunks,
+    write_csv,
+    write_json,
+)
+
+# The same examples every time, however slow the machine.
+steady = settings(derandomize=True, deadline=None)
+
+ARRAY = np.arange(24, dtype=np.uint8).reshape(4, 6)
+
+
+class TestDigest:
+    def test_is_another_for_another_array(self) -> None:
+        several = [
+            ARRAY, ARRAY[::-1], ARRAY[:, ::-1], ARRAY[:-1], ARRAY ^ (ARRAY == 23),
+            ARRAY.reshape(6, 4), ARRAY.reshape(24), ARRAY[None], ARRAY.T,
+            ARRAY.astype(np.int8), ARRAY.astype(np.uint16), ARRAY.view("<u2"), ARRAY.view(">u2"), ARRAY.view("<u2").astype(">u2"),
+        ]  # fmt: skip
+        assert len({sha256(array) for array in several}) == len(several)
+
+    @pytest.mark.parametrize(
+        "same", [ARRAY.copy(), np.asfortranarray(ARRAY), np.repeat(ARRAY, 2, axis=0)[::2]]
+    )
+    def test_is_the_same_however_the_array_lies_in_memory(self, same: NDArray) -> None:
+        assert sha256(same) == sha256(ARRAY)
+
+    def test_depends_on_the_order_of_arrays_and_where_one_ends(self) -> None:
+        arrays = [
+            (ARRAY, ARRAY[0]),
+            (ARRAY[0], ARRAY),
+            (ARRAY,),
+            (ARRAY[:2], ARRAY[2:]),
+            (ARRAY[:3], ARRAY[3:]),
+            (ARRAY[:0], ARRAY),
+            (),
+        ]
+        assert len({sha256(*some) for some in arrays}) == len(arrays)
+
+    @steady
+    @given(
+        st.lists(
+            arrays(integer_dtypes(), array_shapes(min_side=0, max_side=3)), min_size=2, max_size=2
+        )
+    )
+    def test_tells_any_two_arrays_apart(self, two: list[NDArray]) -> None:
+        one, other = ((array.dtype.str, array.shape, array.tolist()) for array in two)
+        assert (sha256(two[0]) == sha256(two[1])) == (one == other)
+
+    def test_of_a_mapped_array_is_that_of_the_array(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "a.npy", ARRAY)
+        assert sha256(np.load(tmp_path / "a.npy", mmap_mode="r")) == sha256(ARRAY)
+
+    def test_of_a_file_is_that_of_its_bytes(self, tmp_path: Path) -> None:
+        (tmp_path / "a").write_bytes(ARRAY.tobytes() * 50_000)
+        assert file_sha256(tmp_path / "a") == hashlib.sha256(ARRAY.tobytes() * 50_000).hexdigest()
+
+
+class TestOpenArray:
+    @pytest.mark.parametrize("shape", [(4, 6), (None, 6), (4, None), (None, None)])
+    def test_maps_it_read_only(self, tmp_path: Path, shape: tuple[int | None, ...]) -> None:
+        np.save(tmp_path / "a.npy", ARRAY)
+        array = open_array(tmp_path / "a.npy", np.uint8, shape)
+        np.testing.assert_array_equal(array, ARRAY, strict=True)
+        assert isinstance(array, np.memmap) and not array.flags.writeable
+
+    @pytest.mark.parametrize(
+        ("dtype", "shape", "wanted"),
+        [
+            (np.int8, (4, 6), "allowed is int8 of shape (4, 6)"),
+            (np.uint16, (None, 6), "allowed is uint16 of shape (any, 6)"),
+            (np.uint8, (5, None), "allowed is uint8 of shape (5, any)"),
+            (np.uint8, (None,), "allowed is uint8 of shape (any)"),
+            (np.uint8, (None, None, None), "allowed is uint8 of shape (any, any, any)"),
+        ],
+    )
+    def test_says_what_it_is_and_should_be(
+        self, tmp_path: Path, dtype: DTypeLike, shape: tuple[int | None, ...], wanted: str
+    ) -> None:
+        np.save(tmp_path / "a.npy", ARRAY)
+        with pytest.raises(BadInput) as caught:
+            open_array(tmp_path / "a.npy", dtype, shape)
+        what = f"{tmp_path / 'a.npy'} holds uint8 of shape (4, 6), {wanted}"
+        assert (
+            str(caught.value)
+            == f"{what}: it was changed since it was made; delete it and run `dvc repro`."
+        )
+
+    @pytest.mark.parametrize(
+        "kind", ["missing", "empty", "page", "folder", "header", "cut", "pickle", "zip"]
+    )
+    def test_says_what_cannot_be_read(self, tmp_path: Path, kind: str) -> None:
+        file, npy, npz = tmp_path / "a.npy", io.BytesIO(), io.BytesIO()
+        np.save(npy, ARRAY)
+        np.savez(npz, ARRAY)
+        match kind:
+            case "folder":
+                file.mkdir()
+            case "empty":
+                file.touch()
+            case "page":
+                file.write_bytes(b"<!DOCTYPE html>")
+            case "header":
+                file.write_bytes(npy.getvalue()[:50])
+            case "cut":
+                file.write_bytes(npy.getvalue()[:-1])
+            case "pickle":
+                np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+            case "zip":
+                file.write_bytes(npz.getvalue())
+        with pytest.raises(BadInput) as caught:
+            open_array(file, np.uint8, (4, 6))
+        assert str(caught.value).startswith(f"{file} cannot be read as an .npy array (")
+        assert str(caught.value).endswith("); `dvc repro` makes it again.")
+
+
+class TestWriteChunks:
+    @pytest.mark.parametrize("sizes", [[4], [1, 1, 1, 1], [3, 1], [2, 0, 2]])
+    @pytest.mark.parametrize(
+        "array", [ARRAY, ARRAY.astype(np.float64), ARRAY.reshape(4, 3, 2), ARRAY[:, 0]]
+    )
+    def test_gives_the_file_that_numpy_saves(
+        self, tmp_path: Path, sizes: list[int], array: NDArray
+    ) -> None:
+        ends = np.cumsum(sizes)
+        write_chunks(
+            tmp_path / "chunks.npy",
+            [array[end - size : end] for end, size in zip(ends, sizes, strict=True)],
+            4,
+        )
+        np.save(tmp_path / "whole.npy", np.ascontiguousarray(array))
+        assert (tmp_path / "chunks.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+    @pytest.mark.parametrize("n_chunks", [2, 4])
+    def test_refuses_another_length(self, tmp_path: Path, n_chunks: int) -> None:
+        with pytest.raises((AssertionError, ValueError)):
+            write_chunks(tmp_path / "a.npy", [ARRAY] * n_chunks, 3 * len(ARRAY))
+
+    def test_holds_one_chunk_in_memory(self, tmp_path: Path) -> None:
+        """160 MB go by 4 MB at a time."""
+        process, used = psutil.Process(), []
+
+        def watched() -> Iterator[NDArray[np.uint8]]:
+            for number in range(40):
+                yield np.full((4, 1_000_000), number, np.uint8)
+                used.append(process.memory_info().rss / 1e6)
+
+        write_chunks(tmp_path / "a.npy", watched(), 160)
+        assert np.load(tmp_path / "a.npy", mmap_mode="r")[::4, 0].tolist() == list(range(40))
+        assert max(used) - used[0] < 40
+
+
+class TestReadRows:
+    @pytest.mark.parametrize(
+        "view",
+        [
+            lambda array: array,
+            lambda array: array.reshape(len(array), -1),
+            lambda array: array[:30].reshape(30, -1),
+            lambda array: array[:30],
+        ],
+        ids=["all", "flat", "flat prefix", "prefix"],
+    )
+    @pytest.mark.parametrize(
+        "rows", [[0], [29, 3, 3, 17], [], range(0, 20, 3), range(5, 25)], ids=str
+    )
+    def test_of_a_mapped_file_are_those_of_the_array(
+        self, tmp_path: Path, view: Callable[[NDArray], NDArray], rows: Any
+    ) -> None:
+        images = np.random.default_rng(0).integers(0, 256, (60, 4, 5), np.uint8)
+        np.save(tmp_path / "a.npy", images)
+        expected = view(images)[np.array(rows, np.int32)]
+        read = read_rows(
+            view(open_array(tmp_path / "a.npy", np.uint8, (None, 4, 5))), np.array(rows, np.int32)
+        )
+        np.testing.assert_array_equal(read, expected, strict=True)
+        assert type(read) is np.ndarray
+
+    @pytest.mark.parametrize(
+        "view", [slice(10, None), slice(None, None, 2)], ids=["suffix", "every other"]
+    )
+    def test_of_any_other_part_of_a_mapped_file_are_those_of_the_array(
+        self, tmp_path: Path, view: slice
+    ) -> None:
+        np.save(tmp_path / "a.npy", np.arange(60, dtype=np.uint8)[:, None])
+        read = read_rows(open_array(tmp_path / "a.npy", np.uint8, (60, 1))[view], np.array([0, 7]))
+        np.testing.assert_array_equal(read, np.arange(60, dtype=np.uint8)[view][[0, 7], None])
+
+    def test_of_an_array_are_those_of_the_array(self) -> None:
+        np.testing.assert_array_equal(
+            read_rows(ARRAY, np.array([3, 0])), ARRAY[[3, 0]], strict=True
+        )
+
+    def test_leave_no_page_of_the_file_behind(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "a.npy", np.ones((40, 10**6), np.uint8))
+        array = open_array(tmp_path / "a.npy", np.uint8, (40, None))
+        before = psutil.Process().memory_info().rss
+        total = sum(int(read_rows(array, np.array([row])).sum()) for row in range(40))
+        assert total == array.size and psutil.Process().memory_info().rss - before < 20e6
+
+
+class TestJson:
+    def test_has_a_key_a_line(self, tmp_path: Path) -> None:
+        write_json(tmp_path / "a.json", {"n": 3, "accuracy": 0.1 + 0.2, "name": "é", "list": [1]})
+        expected = '{\n "n": 3,\n "accuracy": 0.30000000000000004,\n "name": "\\u00e9",\n "list": [\n  1\n ]\n}\n'
+        assert (tmp_path / "a.json").read_bytes() == expected.encode()
+
+    @steady
+    @given(
+        st.dictionaries(
+            st.text(), st.integers() | st.floats(allow_nan=False) | st.text() | st.none()
+        )
+    )
+    def test_comes_back(
+        self, tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
+    ) -> None:
+        file = tmp_path_factory.mktemp("json") / "a.json"
+        write_json(file, values)
+        assert read_json(file) == json.loads(file.read_bytes()) == values
+        assert b"\r" not in file.read_bytes()
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (None, r"a.json cannot be read as JSON \(.*\); `dvc repro` makes it again.$"),
+            (b"", r"a.json cannot be read as JSON"),
+            (b"<html>", r"a.json cannot be read as JSON"),
+            (b'{"n": 3', r"a.json cannot be read as JSON"),
+            (b'{"n": "\xff"}', r"a.json cannot be read as JSON"),
+            (b"[1]", r"a.json holds a list, allowed is a mapping; `dvc repro` makes it again.$"),
+            (b"null", r"a.json holds a NoneType, allowed is a mapping"),
+        ],
+    )
+    def test_says_what_cannot_be_read(
+        self, tmp_path: Path, content: bytes | None, message: str
+    ) -> None:
+        if content is not None:
+            (tmp_path / "a.json").write_bytes(content)
+        with pytest.raises(BadInput, match=message):
+            read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (np.array([[1, 2], [3, 4]]), "x,y\n1,2\n3,4\n"),
+        (np.array([[0.1 + 0.2, 1e-20], [1, np.inf]]), "x,y\n0.30000000000000004,1e-20\n1.0,inf\n"),
+        (np.array([["not 5", "5"]]), "x,y\nnot 5,5\n"),
+        (np.empty((0, 2)), "x,y\n"),
+    ],
+)
+def test_a_table_is_the_same_bytes_everywhere(tmp_path: Path, rows: NDArray, expected: str) -> None:
+    write_csv(tmp_path / "a.csv", ["x", "y"], rows)
+    assert (tmp_path / "a.csv").read_bytes() == expected.encode()
+
+
+@steady
+@given(st.lists(st.floats(allow_nan=False), min_size=1))
+def test_a_table_keeps_the_last_digit(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float]
+) -> None:
+    file = tmp_path_factory.mktemp("csv") / "a.csv"
+    write_csv(file, ["x"], np.array(values)[:, None])
+    np.testing.assert_array_equal(np.loadtxt(file, skiprows=1, ndmin=1), values)
+
+
+def make(path: Path, kind: str, word: str) -> None:
+    """A file, or a folder with something in it, that says `word`; or nothing."""
+    if kind == "file":
+        path.write_text(word, encoding="utf-8")
+    elif kind == "folder":
+        (path / "deep").mkdir(parents=True)
+        (path / "deep" / word).touch()
+
+
+def said(path: Path) -> str | list[str]:
+    return (
+        path.read_text(encoding="utf-8")
+        if path.is_file()
+        else [child.name for child in (path / "deep").iterdir()]
+    )
+
+
+class TestReplace:
+    @pytest.mark.parametrize(
+        ("new", "old"),
+        [
+            ("file", "nothing"),
+            ("file", "file"),
+            ("file", "folder"),
+            ("folder", "nothing"),
+            ("folder", "folder"),
+        ],
+    )
+    def test_puts_the_new_in_the_place_of_the_old(self, tmp_path: Path, new: str, old: str) -> None:
+        make(tmp_path / "out", old, "before")
+        make(tmp_path / "out.new", new, "after")
+        replace(tmp_path / "out.new", tmp_path / "out")
+        assert said(tmp_path / "out") == ("after" if new == "file" else ["after"])
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+    def test_goes_on_where_a_killed_one_stopped(self, tmp_path: Path) -> None:
+        """The old folder was set aside, and perhaps the new one was put in its place, but the old one was not deleted."""
+        for name in ("out", "out.old", "out.new"):
+            make(tmp_path / name, "folder", f"in {name}")
+        replace(tmp_path / "out.new", tmp_path / "out")
+        assert said(tmp_path / "out") == ["in out.new"]
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+    def test_of_a_read_only_file(self, tmp_path: Path) -> None:
+        """As DVC leaves a file that is linked to its cache."""
+        make(tmp_path / "cached", "file", "before")
+        (tmp_path / "cached").chmod(0o444)
+        (tmp_path / "out").hardlink_to(tmp_path / "cached")
+        make(tmp_path / "out.new", "file", "after")
+        replace(tmp_path / "out.new", tmp_path / "out")
+        assert (said(tmp_path / "out"), said(tmp_path / "cached")) == ("after", "before")
+
+
+class TestRemove:
+    @pytest.mark.parametrize("kind", ["nothing", "file", "folder"])
+    def test_leaves_nothing(self, tmp_path: Path, kind: str) -> None:
+        make(tmp_path / "a", kind, "x")
+        remove(tmp_path / "a")
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("kind", ["nothing", "file", "folder"])
+    def test_of_a_link_leaves_what_it_leads_to(self, tmp_path: Path, kind: str) -> None:
+        make(tmp_path / "disk", kind, "x")
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "link").symlink_to(tmp_path / "disk")
+        remove(tmp_path / "a")
+        assert not (tmp_path / "a").exists()
+        if kind != "nothing":
+            assert said(tmp_path / "disk") == ("x" if kind == "file" else ["x"])

@@ -1,0 +1,205 @@
+"""Which copies there are, in which order, and that they depend on nothing but the settings and the seed."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from numpy.typing import NDArray
+
+from digits.common.files import open_array, write_chunks
+from digits.data import augmentation
+from digits.data.augmentation import copies, derived
+from digits.data.dataset import digits_8x8
+from digits.data.transforms import affine, elastic, rotation, scaling, shear, shift
+
+STILL = {
+    "copies": 0,
+    "alpha": 0.0,
+    "sigma": 2.0,
+    "rotation": 0.0,
+    "scale": 0.0,
+    "shear": 0.0,
+    "shift": 0.0,
+}
+NOTHING: dict[str, Any] = {
+    "shifts": [],
+    "rotations": [],
+    "scales": [],
+    "shears": [],
+    "elastic": STILL,
+    "seed": 42,
+}
+EVERYTHING: dict[str, Any] = {
+    "shifts": [[-1, 0], [2, -3]], "rotations": [-10, 15.5], "scales": [0.9], "shears": [0.2, -0.1],
+    "elastic": STILL | {"copies": 3, "alpha": 12.0, "rotation": 10.0, "scale": 0.1, "shear": 0.1, "shift": 1.0}, "seed": 42,
+}  # fmt: skip
+ROWS = np.array(
+    [3, 4, 8, 11, 20, 21, 22, 30, 40, 41, 77]
+)  # not consecutive: there are test images in between
+
+
+@pytest.fixture(scope="module")
+def images() -> NDArray[np.uint8]:
+    return digits_8x8().images[:100]
+
+
+def all_of(images: NDArray, settings: dict[str, Any], seed: int) -> NDArray:
+    """(1 + copies, rows, height, width)."""
+    chunks = list(derived(images, ROWS, copies(settings), seed))
+    return np.concatenate(chunks).reshape(-1, len(ROWS), *images.shape[1:])
+
+
+def test_no_settings_give_the_originals_alone(images: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(all_of(images, NOTHING, seed=0), [images[ROWS]])
+
+
+def test_originals_come_first_and_copies_in_the_order_of_the_sections(
+    images: NDArray[np.uint8],
+) -> None:
+    originals = images[ROWS]
+    expected = [
+        originals,
+        shift(originals, -1, 0),
+        shift(originals, 2, -3),
+        affine(originals, rotation(-10)),
+        affine(originals, rotation(15.5)),
+        affine(originals, scaling(0.9)),
+        affine(originals, shear(0.2)),
+        affine(originals, shear(-0.1)),
+    ]
+    pictures = all_of(images, EVERYTHING, seed=5)
+    assert pictures.dtype == np.uint8
+    assert len(pictures) == len(expected) + 3 == 1 + len(copies(EVERYTHING))
+    np.testing.assert_array_equal(pictures[: len(expected)], expected)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"alpha": 8.0},
+        {"alpha": 8.0, "sigma": 4.0},
+        {"rotation": 20.0},
+        {"scale": 0.3},
+        {"shear": 0.3},
+        {"shift": 2.0},
+    ],
+    ids=str,
+)
+def test_settings_reach_the_elastic_distortion(
+    images: NDArray[np.uint8], setting: dict[str, float]
+) -> None:
+    pictures = all_of(images, NOTHING | {"elastic": STILL | {"copies": 1} | setting}, seed=0)
+    expected = elastic(
+        images[ROWS],
+        rng=np.random.default_rng([0, 1, 0]),
+        **({"alpha": 0.0, "sigma": 2.0} | setting),
+    )
+    np.testing.assert_array_equal(pictures, [images[ROWS], expected])
+    assert (expected != images[ROWS]).any(axis=(1, 2)).all()
+
+
+def test_a_distortion_of_no_strength_repeats_the_originals(images: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(
+        all_of(images, NOTHING | {"elastic": STILL | {"copies": 2}}, seed=0), [images[ROWS]] * 3
+    )
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 10, 11, 12])
+def test_every_chunk_of_every_copy_draws_from_a_generator_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, images: NDArray[np.uint8], chunk: int
+) -> None:
+    monkeypatch.setattr(augmentation, "CHUNK", chunk)
+    how = copies(NOTHING | {"shifts": [[1, 0]], "elastic": STILL | {"copies": 2, "alpha": 12.0}})
+    expected = [
+        [
+            images[rows],
+            shift(images[rows], 1, 0),
+            *(elastic(images[rows], 12, 2, np.random.default_rng([6, n, start])) for n in (2, 3)),
+        ]
+        for start in range(0, len(ROWS), chunk)
+        for rows in [ROWS[start : start + chunk]]
+    ]
+    pictures = list(derived(images, ROWS, how, seed=6))
+    assert [len(part) for part in pictures] == [len(parts[0]) for parts in expected] * 4
+    np.testing.assert_array_equal(
+        np.concatenate(pictures),
+        np.concatenate([part for parts in zip(*expected, strict=True) for part in parts]),
+    )
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 4, 11])
+def test_pictures_do_not_depend_on_the_threads(
+    monkeypatch: pytest.MonkeyPatch, images: NDArray[np.uint8], chunk: int
+) -> None:
+    monkeypatch.setattr(augmentation, "CHUNK", chunk)
+    pictures = []
+    for threads in ("1", "2", "5"):
+        monkeypatch.setenv("DIGITS_THREADS", threads)
+        pictures.append(all_of(images, EVERYTHING, seed=1))
+    np.testing.assert_array_equal(pictures[1:], [pictures[0]] * 2)
+
+
+def test_same_seed_same_pictures(images: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(
+        all_of(images, EVERYTHING, seed=9), all_of(images, EVERYTHING, seed=9)
+    )
+
+
+def test_only_elastic_copies_depend_on_the_seed(images: NDArray[np.uint8]) -> None:
+    one, other = all_of(images, EVERYTHING, seed=0), all_of(images, EVERYTHING, seed=1)
+    np.testing.assert_array_equal(one[:-3], other[:-3])
+    assert (one[-3:] != other[-3:]).any(axis=(2, 3)).all()
+
+
+def test_elastic_copies_differ_from_each_other_and_from_neighbouring_seeds(
+    images: NDArray[np.uint8],
+) -> None:
+    fields = {
+        copy.tobytes() for seed in (0, 1, 2) for copy in all_of(images, EVERYTHING, seed)[-3:]
+    }
+    assert len(fields) == 3 * 3
+
+
+def test_no_more_is_computed_than_is_soon_needed(
+    monkeypatch: pytest.MonkeyPatch, images: NDArray[np.uint8]
+) -> None:
+    """However slowly the pictures are written, they do not pile up in memory."""
+    monkeypatch.setattr(augmentation, "CHUNK", 1)
+    monkeypatch.setenv("DIGITS_THREADS", "2")
+    computed = []
+
+    def copy(images: NDArray, rng: np.random.Generator) -> NDArray:
+        computed.append(rng)
+        return images
+
+    pictures = derived(images, ROWS, [copy] * 9, seed=0)
+    for _ in range(len(ROWS) + 1):
+        next(pictures)
+    time.sleep(0.3)
+    ahead = len(computed)
+    assert sum(map(len, pictures)) == 9 * len(ROWS) - 1
+    assert 1 <= ahead < 20
+
+
+def test_memory_stays_flat_as_copies_grow(tmp_path: Path) -> None:
+    """235 MB of copies of 10,000 images go through memory in chunks of 2 MB."""
+    n, n_copies = 10_000, 29
+    images = np.lib.format.open_memmap(
+        tmp_path / "raw.npy", mode="w+", dtype=np.uint8, shape=(n, 28, 28)
+    )
+    how = copies(
+        NOTHING | {"shifts": [[1 + number % 5, number // 5] for number in range(n_copies)]}
+    )
+    process, used = psutil.Process(), []
+
+    def watched() -> Any:
+        for chunk in derived(images, np.arange(n), how, seed=0):
+            used.append(process.memory_info().rss / 2**20)
+            yield chunk
+
+    write_chunks(tmp_path / "images.npy", watched(), n * (1 + n_copies))
+    assert open_array(tmp_path / "images.npy", np.uint8, (n * 30, 28, 28)).nbytes > 235e6
+    assert max(used[6:]) - used[6] < 60

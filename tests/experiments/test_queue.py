@@ -1,0 +1,122 @@
+"""`make queue`: a grid of experiments, worked off by several workers that share the cores."""
+
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from unittest.mock import patch
+
+import psutil
+import pytest
+from dvc_task.app.filesystem import FSApp
+
+from digits.commands.queue import number_of
+from digits.common.errors import BadInput
+from digits.experiments.queue import read_queue
+from tests.scratch import Project, assert_complete
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two", ""])
+def test_a_number_of_workers_that_is_none(jobs: str) -> None:
+    with pytest.raises(BadInput, match=r"JOBS is .*, allowed is a whole number from 1"):
+        number_of(jobs)
+
+
+def test_a_grid_is_worked_off_and_what_fails_is_named(project: Project) -> None:
+    seen = project.home / "threads"
+    with (project.path / "stages" / "train.py").open("a", encoding="utf-8") as file:
+        file.write(
+            f"\n    import os\n\n    open({str(seen)!r}, 'a').write(os.environ['DIGITS_THREADS'] + ' ')\n"
+        )
+    project.commit("says on how many threads it works")
+    assert project.run("python", "-m", "digits.workers") == ""
+    project.dvc("exp", "run", "--queue", "-S", "models.knn.n_neighbors=1,2")
+    project.dvc("exp", "run", "--queue", "-n", "bad", "-S", "models.knn.n_neighbors=9000")
+    said = project.run("python", "-m", "digits.workers", "2", fails=True, DIGITS_THREADS="6")
+    assert "bad failed: `dvc queue logs NAME` says why." in said
+    assert sorted(
+        run.data.params["models.knn.n_neighbors"]
+        for run in project.runs()
+        if run.info.status == "FINISHED"
+    ) == [
+        "1",
+        "2",
+    ]
+    for run in project.runs():
+        if run.info.status == "FINISHED":
+            assert_complete(run, project)
+    assert set(seen.read_text(encoding="utf-8").split()) == {"3"}
+
+
+def test_what_was_lost_with_a_killed_worker_fails_and_the_rest_is_done(project: Project) -> None:
+    for neighbors, name in enumerate(("lost", "waits"), start=1):
+        project.dvc(
+            "exp", "run", "--queue", "-n", name, "-S", f"models.knn.n_neighbors={neighbors}"
+        )
+    project.dvc("queue", "start")
+    deadline = time.monotonic() + 60
+    while list(read_queue(project.path).active.values()) != ["lost"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    for what in (
+        "queue-worker",
+        "exec-run",
+    ):  # in this order, or the worker would still say that the experiment failed
+        for process in psutil.process_iter(["cmdline"]):
+            with suppress(psutil.NoSuchProcess):  # of another test, that has just ended
+                if what in (process.info["cmdline"] or []) and process.cwd().startswith(
+                    str(project.path)
+                ):
+                    process.kill()
+    (project.path / ".dvc/tmp/exps/rwlock").write_text(
+        "", encoding="utf-8"
+    )  # as a kill leaves it in the midst of DVC's writing
+    assert "lost failed: `dvc queue logs NAME` says why." in project.run(
+        "python", "-m", "digits.workers", fails=True
+    )
+    (run,) = (run for run in project.runs() if run.info.status == "FINISHED")
+    assert run.info.run_name == "waits"
+    assert_complete(run, project)
+
+
+def test_stopped_workers_are_not_waited_for(project: Project) -> None:
+    for neighbors in range(1, 4):
+        project.dvc(
+            "exp",
+            "run",
+            "--queue",
+            "-n",
+            f"k{neighbors}",
+            "-S",
+            f"models.knn.n_neighbors={neighbors}",
+        )
+    with subprocess.Popen(
+        [sys.executable, "-m", "digits.workers"],
+        cwd=project.path,
+        env=project.env,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as queue:
+        deadline = time.monotonic() + 60
+        while not read_queue(project.path).active:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        project.dvc("queue", "stop")
+        _, said = queue.communicate(timeout=240)
+    assert queue.returncode == 1
+    assert "still wait, and no worker is left: `make queue` goes on with them." in said
+
+
+def test_a_second_failure_of_a_name_is_one_too_and_a_look_reads_the_messages_once(
+    project: Project,
+) -> None:
+    for _ in range(2):
+        project.dvc("exp", "run", "--queue", "-n", "bad", "-S", "models.knn.n_neighbors=9000")
+        assert "bad failed" in project.run("python", "-m", "digits.workers", fails=True)
+    with patch.object(
+        FSApp, "iter_processed", autospec=True, side_effect=FSApp.iter_processed
+    ) as read:
+        assert not read_queue(project.path).left
+    assert (
+        read.call_count == 1
+    )  # whatever is over: with 17 experiments it was 190 times, a quarter of a core for an hour

@@ -1,0 +1,250 @@
+"""`python -m digits best`: ranked by validation, and the test set never looked at."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from digits.commands.best import as_text
+from digits.common.errors import BadInput
+from digits.experiments import ranking as best
+from digits.experiments.comparison import UNDECIDED
+from digits.experiments.ranking import Rank, ranked
+from digits.experiments.revisions import NoSuchRevision, NotCached, Revision
+from digits.metrics.paired import mcnemar, paired_difference
+from digits.metrics.predictions import Predictions
+from tests.experiments.test_revisions import digits
+from tests.scratch import Project
+
+TRUTH = np.random.default_rng(1).integers(0, 10, 400).astype(np.uint8)
+
+
+def validated(
+    name: str, rows: range, errors: int, target: str | int = "digit", dataset: str = "mnist_784"
+) -> Revision:
+    """One that read the first so many of its rows wrongly."""
+    y = TRUTH[rows] if target == "digit" else TRUTH[rows] == target
+    wrong = np.arange(len(rows)) < errors
+    said = np.where(wrong, (y + 1) % 10, y).astype(np.uint8) if target == "digit" else y ^ wrong
+    low, high = 0.5, 0.99
+    metrics = {
+        "n": len(rows),
+        "errors": errors,
+        "accuracy": 1 - errors / len(rows),
+        "accuracy_low": low,
+        "accuracy_high": high,
+    }
+    return Revision(
+        name,
+        {"fetch": {"dataset": dataset}},
+        metrics,
+        Predictions(np.array(rows), y, said, np.zeros(len(rows))),
+    )
+
+
+ALL = {
+    revision.name: revision
+    for revision in (
+        validated("middling", range(100, 200), 4),
+        validated("bad", range(100, 200), 20),
+        validated("good", range(100, 200), 3),
+        validated("other folds", range(150, 300), 9),
+        validated("elsewhere", range(300, 400), 5),
+        validated("yes or no", range(100, 200), 6, target=5),
+        validated("other data", range(100, 200), 7, dataset="idx:mine"),
+        validated("gone", range(100, 200), 8),
+    )
+}
+
+
+@pytest.fixture
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The revisions above instead of a repository's, and two that were not validated; the parts that were asked for."""
+    parts: list[str] = []
+
+    def read_metrics(_: Path, name: str, part: str) -> dict[str, Any]:
+        parts.append(part)
+        if name == "failed":
+            raise BadInput("no metrics")
+        if name == "nothing":
+            raise NoSuchRevision("nothing is no revision here")
+        return {"n": 0} if name == "unvalidated" else dict(ALL[name].metrics)
+
+    def read_revision(_: Path, name: str, part: str) -> Revision:
+        parts.append(part)
+        if name == "gone":
+            raise NotCached("not here")
+        return ALL[name]
+
+    monkeypatch.setattr(best, "read_metrics", read_metrics)
+    monkeypatch.setattr(best, "read_revision", read_revision)
+    return parts
+
+
+def test_ranks(by_hand: list[str]) -> None:
+    ranks, without = ranked(Path(), ["unvalidated", "failed", *ALL])
+    assert without == ["unvalidated", "failed"]
+    assert set(by_hand) == {"validation"}
+    assert [rank.name for rank in ranks] == sorted(
+        ALL, key=lambda name: -ALL[name].metrics["accuracy"]
+    )
+    found = {rank.name: rank for rank in ranks}
+    assert found["good"] == Rank("good", dict(ALL["good"].metrics), "the first")
+    tested = {
+        "middling": (UNDECIDED, 1, 100),
+        "bad": ("worse", 17, 100),
+        "other folds": ("worse", 9, 50),
+    }
+    raw = [mcnemar(only_first, 0) for _, only_first, _ in tested.values()]
+    corrected = multipletests(raw, method="holm")[1]
+    for (name, (verdict, only_first, n)), p in zip(tested.items(), corrected, strict=True):
+        low, high = paired_difference(only_first, 0, n, 0.95)
+        assert found[name] == Rank(
+            name, dict(ALL[name].metrics), verdict, found[name].p_value, low, high
+        )
+        assert found[name].p_value == pytest.approx(p)
+    for name in ("elsewhere", "yes or no", "other data"):
+        assert found[name] == Rank(name, dict(ALL[name].metrics), "validated on other images")
+    assert (
+        found["gone"].verdict.startswith("not on this machine: `dvc pull`")
+        and found["gone"].p_value is None
+    )
+    lines = as_text(ranks, without, 0.999).splitlines()
+    assert len(lines) == 1 + len(ALL) + 2 and "against the first, 99.9% interval" in lines[0]
+    assert lines[1].split()[:3] == ["1", "good", "100"]
+    assert lines[-1].startswith(
+        "Cannot be told from the first: middling. Not compared: elsewhere, yes or no, other data, gone. "
+        "Not validated: unvalidated, failed. Ranked by validation alone"
+    )
+    assert lines[-1].endswith("McNemar's exact test, Holm's correction for 3 comparisons.")
+
+
+def test_one_of_several_is_worse_only_if_that_is_no_accident_among_so_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models = {
+        f"m{i}": validated(f"m{i}", range(100, 200), 3 + 6 * (i > 0)) for i in range(3)
+    }  # 6 images: p = 0.031, of two 0.062
+    models["m2"] = replace(
+        models["m2"], metrics={**models["m2"].metrics, "recall_8": 0.5}
+    )  # another with as many errors
+    monkeypatch.setattr(best, "read_metrics", lambda _, name, part: dict(models[name].metrics))
+    monkeypatch.setattr(best, "read_revision", lambda _, name, part: models[name])
+    assert [rank.verdict for rank in ranked(Path(), ["m0", "m1"])[0]] == ["the first", "worse"]
+    assert [rank.verdict for rank in ranked(Path(), list(models))[0]] == [
+        "the first",
+        UNDECIDED,
+        UNDECIDED,
+    ]
+    models["workspace"] = models["m1"]
+    ranks = ranked(Path(), ["m0", "m1", "workspace"])[0]
+    assert [rank.verdict for rank in ranks] == ["the first", "worse", "worse"], "the same, twice"
+    assert as_text(ranks, [], 0.95).endswith("Holm's correction for 1 comparison.\n")
+    models["workspace"] = models["m0"]
+    ranks = ranked(Path(), ["m0", "m1", "workspace"])[0]
+    assert [rank.verdict for rank in ranks] == ["the first", UNDECIDED, "worse"], "the first, twice"
+
+
+def test_when_the_first_is_gone_none_can_be_compared(by_hand: list[str]) -> None:
+    assert by_hand == []
+    ranks, without = ranked(Path(), ["bad", "gone"])
+    assert [(rank.name, rank.p_value) for rank in ranks] == [("gone", None), ("bad", None)]
+    assert "None that was compared is as good as the first. Not compared: bad." in as_text(
+        ranks, without, 0.95
+    )
+
+
+def test_better_on_the_images_that_both_were_asked_is_not_worse() -> None:
+    metrics = dict(ALL["good"].metrics)
+    ranks = [
+        Rank("first", metrics, "the first"),
+        Rank("other", metrics, "better", 0.01, 0.001, 0.01),
+    ]
+    assert "Cannot be told from the first: other." in as_text(ranks, [], 0.95)
+    ranks[1] = Rank("other", metrics, "worse", 0.01, -0.01, -0.001)
+    assert "No other can be said to be as good as the first. Ranked" in as_text(ranks, [], 0.95)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["unvalidated", "failed"], "no revision has been validated"),
+        (["good", "nothing"], "nothing is"),
+    ],
+)
+def test_refused(by_hand: list[str], names: list[str], said: str) -> None:
+    assert by_hand == []
+    with pytest.raises(BadInput, match=said):
+        ranked(Path(), names)
+
+
+def test_experiments_are_ranked_without_the_test_set(project: Project) -> None:
+    project.dvc("exp", "run", "-n", "unvalidated", "-S", "train.validate=none")
+    project.dvc(
+        "exp",
+        "run",
+        "-n",
+        "folds",
+        "-S",
+        "split.folds=4",
+        "-S",
+        "models.knn.n_neighbors=40",
+        "-S",
+        "train.validate=holdout",
+    )
+    # Whoever opened one of these would fail.
+    shutil.rmtree(project.path / "data" / "predictions")
+    (project.path / "metrics" / "test.json").write_text("not JSON", encoding="utf-8")
+    cache = project.path / ".dvc" / "cache" / "files" / "md5"
+    predictions = [
+        file
+        for file in cache.glob("*/*.dir")
+        if '"predicted.npy"' in file.read_text(encoding="utf-8")
+    ]
+    tests = [file for file in predictions if file.name not in used_by_models(project)]
+    assert len(tests) >= 2
+    for file in tests:
+        file.unlink()
+    code, text, err = digits(project, "best", "main", "unvalidated", "folds")
+    assert (code, err) == (0, "")
+    lines = [line.split() for line in text.splitlines()]
+    assert [line[:2] for line in lines[1:3]] == [["1", "main"], ["2", "folds"]]
+    assert "Not validated: unvalidated." in text and "p = " in text
+    assert "worse" in text or UNDECIDED in text
+    code, text, err = digits(project, "best")
+    assert (code, err) == (0, "")
+    assert {"workspace", "folds"} == {line.split()[1] for line in text.splitlines()[1:3]}
+    assert digits(project, "compare", "main", "folds")[0] == 3
+
+
+def test_experiments_that_share_a_name_are_told_apart_by_commit(project: Project) -> None:
+    project.dvc("exp", "run", "--temp", "-n", "twin", "-S", "models.knn.n_neighbors=1")
+    project.git("commit", "-q", "--allow-empty", "-m", "later")
+    project.dvc("exp", "run", "--temp", "-n", "twin", "-S", "models.knn.n_neighbors=2")
+    project.git("commit", "-q", "--allow-empty", "-m", "latest")
+    commits = project.git(
+        "for-each-ref", "--format=%(objectname:short)", "refs/exps/*/*/twin"
+    ).split()
+    code, text, err = digits(project, "best")
+    assert (code, err) == (0, "")
+    assert {line.split()[1] for line in text.splitlines()[1:4]} == {"workspace", *commits}
+    code, _, err = digits(project, "compare", "twin")
+    assert (
+        code == 1
+        and "2 experiments are called twin: allowed is the commit of one" in err
+        and all(c in err for c in commits)
+    )
+
+
+def used_by_models(project: Project) -> set[str]:
+    """The directories in DVC's cache that hold models, whose validation has files of the same names."""
+    cache = project.path / ".dvc" / "cache" / "files" / "md5"
+    return {
+        file.name
+        for file in cache.glob("*/*.dir")
+        if "model.skops" in file.read_text(encoding="utf-8")
+    }

@@ -1,0 +1,203 @@
+"""`python -m digits compare` on what real git and DVC keep of revisions."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from digits.__main__ import NOT_CACHED, main
+from tests.scratch import Project, without
+
+
+def digits(project: Project, *arguments: str, **env: str) -> tuple[int, str, str]:
+    """`python -m digits`: its exit code, and what it printed for programs and for people."""
+    command = [sys.executable, "-m", "digits", *arguments]
+    run = subprocess.run(
+        command,
+        cwd=project.path,
+        env=project.env | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.returncode, run.stdout, run.stderr
+
+
+def compared(project: Project, *arguments: str, **env: str) -> dict[str, Any]:
+    code, out, err = digits(project, "compare", *arguments, "--json", **env)
+    assert (code, err) == (0, "")
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def refused(project: Project, *arguments: str, code: int = 1) -> str:
+    """The one sentence on why not."""
+    found, out, err = digits(project, *arguments)
+    assert (found, out) == (code, ""), err
+    assert err.startswith("digits: ") and err.endswith(".\n") and err.count("\n") == 1
+    return err
+
+
+def test_revisions_of_every_kind(project: Project, tmp_path: Path) -> None:
+    project.git("tag", "first")
+    project.dvc("exp", "run", "-n", "other", "-S", "models.knn.n_neighbors=1")
+
+    # Seconds that a comparison does without.
+    found = compared(
+        project, "main", "other", **without(tmp_path / "without", "mlflow", "matplotlib")
+    )
+    assert (found["a"], found["b"], found["n"]) == ("main", "other", 300)
+    assert found["params"] == {"models.knn.n_neighbors": {"a": 4, "b": 1}}
+    accuracy = found["metrics"][0]
+    assert accuracy["b"] == pytest.approx(project.json("metrics/test.json")["accuracy"])
+    assert found["only_b"] - found["only_a"] == round(300 * (accuracy["b"] - accuracy["a"]))
+
+    # The experiment is also what is in the workspace; main has a tag and a number too.
+    numbers = {name: value for name, value in found.items() if name not in ("a", "b")}
+    short = project.git("rev-parse", "--short", "main").strip()
+    for given, a, b in (
+        ((), "main", "workspace"),
+        (("first",), "first", "workspace"),
+        ((short, "other"), short, "other"),
+    ):
+        assert compared(project, *given) == numbers | {"a": a, "b": b}
+    validated = compared(project, "main", "other", "--validation")
+    assert validated["n"] == project.json("metrics/validation.json")["n"]
+
+    # What is printed for people, and for a pull request.
+    code, text, _ = digits(
+        project,
+        "compare",
+        "main",
+        "other",
+        "--md",
+        "--confidence",
+        "0.9",
+        "--gallery",
+        str(tmp_path / "g.png"),
+    )
+    assert code == 0
+    assert (
+        text.startswith("`other` against `main`: **")
+        and "| metric" in text
+        and "90% interval |" in text
+    )
+    assert [path.name for path in tmp_path.glob("*.png*")] == ["g.png"]
+    with Image.open(tmp_path / "g.png") as picture:
+        assert picture.format == "PNG" and min(picture.size) > 200
+    code, text, _ = digits(project, "compare", "main", "other", "workspace")
+    assert code == 0 and "against workspace" in text and "3 comparisons" in text
+    listed = json.loads(digits(project, "compare", "main", "other", "workspace", "--json")[1])
+    assert [(each["a"], each["b"]) for each in listed] == [
+        ("main", "other"),
+        ("main", "workspace"),
+        ("other", "workspace"),
+    ]
+
+    # What is not there.
+    assert "nothing_here is no revision here" in refused(project, "compare", "main", "nothing_here")
+    assert "nothing_here is no revision here" in refused(project, "best", "main", "nothing_here")
+    assert "two revisions, not 3" in refused(
+        project, "compare", "main", "other", "first", "--gallery", "g.png"
+    )
+    assert "in a folder that is there" in refused(
+        project, "compare", "main", "--gallery", "nowhere/g.png"
+    )
+    shutil.rmtree(project.path / ".dvc" / "cache" / "files")
+    sentence = refused(
+        project, "compare", "workspace", "other", "--gallery", str(tmp_path / "never.png"), code=3
+    )
+    assert (
+        "data/predictions/rows.npy of other is not on this machine: `dvc pull` " in sentence
+        and "`dvc repro`" in sentence
+    )
+    assert not list(tmp_path.glob("never*"))
+    shutil.rmtree(project.path / "data" / "predictions")
+    assert "of workspace is not on this machine: `dvc repro` brings it" in refused(
+        project, "compare", "workspace", "other", code=3
+    )
+
+
+def test_other_test_images_are_refused(project: Project) -> None:
+    project.edit(split__strategy="shuffled", split__seed=7)
+    project.repro()
+    assert "main and workspace were tested on different images" in refused(project, "compare")
+
+
+def test_broken_results_are_a_sentence(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, which is faster. Also where DVC's cache has lost a part: another exception of DVC's."""
+    for name, value in project.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("digits.__main__.ROOT", project.path)
+
+    def says(*arguments: str) -> str:
+        assert main(arguments) == 1
+        return capsys.readouterr().err
+
+    params = project.path / "params.yaml"
+    kept = params.read_text(encoding="utf-8")
+    for text, said in (
+        ("a: [", "is not valid YAML"),
+        ("a: 1", "has no train.model"),
+        ("- a", "has no train.model"),
+    ):
+        params.write_text(text, encoding="utf-8")
+        assert "workspace:params.yaml" in (sentence := says("compare")) and said in sentence
+    params.write_text(kept, encoding="utf-8")
+    (project.path / "metrics" / "test.json").write_text("<<<<<<< HEAD\n", encoding="utf-8")
+    assert "metrics/test.json of workspace is not valid JSON" in says("compare")
+    (project.path / "metrics" / "test.json").unlink()
+    assert "workspace has no metrics/test.json: `dvc repro` makes it" in says("compare")
+
+    project.git("checkout", "-q", "metrics")
+    monkeypatch.setenv(
+        "DVC_SITE_CACHE_DIR", str(project.path.parent / "forgetful")
+    )  # else DVC remembers what was in a folder
+    for file in (project.path / ".dvc" / "cache" / "files" / "md5").glob("*/*.dir"):
+        file.unlink()
+    assert main(["compare", "main"]) == NOT_CACHED
+    assert "of main is not on this machine" in capsys.readouterr().err
+
+    project.git("checkout", "-q", "--orphan", "bare")
+    project.git("rm", "-rqf", "--cached", ".")
+    project.git("commit", "-q", "--allow-empty", "-m", "nothing")
+    assert says("compare", "bare").startswith("digits: bare has no ")
+
+
+def test_without_git_there_is_nothing_to_compare(project: Project) -> None:
+    shutil.rmtree(project.path / ".git")
+    for command in (
+        ["digits", "best"],
+        ["digits", "compare"],
+        ["digits.workers"],
+        ["digits.ladder"],
+    ):
+        said = project.run("python", "-m", *command, fails=True)
+        assert f"{project.path} is no git repository" in said and "Traceback" not in said
+
+
+def test_validation_of_other_images_is_refused(project: Project) -> None:
+    project.edit(fetch__dataset="mnist_784")
+    assert "main and workspace are about different data sets" in refused(
+        project, "compare", "--validation"
+    )
+
+
+def test_a_report_says_what_it_was_not_compared_with(project: Project) -> None:
+    said = project.run("python", "-m", "digits", "report", "typo")
+    assert "digits: not compared with typo: typo is no revision here" in said
+    assert "Not compared with `typo`" in (project.path / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_confidence_is_a_number_between_0_and_1(project: Project) -> None:
+    for level in ("abc", "1", "0"):
+        assert f"{level} is not a number between 0 and 1" in project.run(
+            "python", "-m", "digits", "compare", "--confidence", level, fails=True
+        )

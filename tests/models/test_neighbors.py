@@ -1,0 +1,184 @@
+"""Against scikit-learn's own class on the same pixels as float32."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from scipy import sparse
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from digits.models.neighbors import PixelNeighborsClassifier
+from tests.small import IMAGES, LABELS
+
+N = 300  # training images
+BLOCKS = [40, 64, N - 1, N, N + 1]  # training rows searched at a time
+X, y = IMAGES[:N], LABELS[:N]
+
+
+def squares(queries: NDArray[np.uint8], rows: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The square of every distance, exactly."""
+    queries, rows = queries.astype(np.int64), rows.astype(np.int64)
+    return np.stack([((query - rows) ** 2).sum(axis=1) for query in queries])
+
+
+# Which of two equally near images comes first is nobody's promise, so these queries have none.
+QUERIES = np.array(
+    [query for query in IMAGES[N : N + 200] if len(np.unique(squares(query[None], X))) == N]
+)
+
+
+def ours(block: int = 64, **settings: Any) -> PixelNeighborsClassifier:
+    model = PixelNeighborsClassifier(algorithm="brute", **settings).fit(X, y)
+    model.block = block
+    return model
+
+
+def stock(**settings: Any) -> KNeighborsClassifier:
+    return KNeighborsClassifier(algorithm="brute", **settings).fit(X.astype(np.float32), y)
+
+
+@pytest.mark.parametrize("k", [1, 4, 65, N])
+@pytest.mark.parametrize("block", BLOCKS)
+def test_neighbours_are_those_of_scikit_learn(block: int, k: int) -> None:
+    assert len(QUERIES) > 100
+    distances, rows = ours(block, n_neighbors=k).kneighbors(QUERIES)
+    expected_distances, expected_rows = stock(n_neighbors=k).kneighbors(QUERIES.astype(np.float32))
+    np.testing.assert_array_equal(distances, expected_distances)
+    np.testing.assert_array_equal(rows, expected_rows)
+    assert (distances.dtype, rows.dtype) == (expected_distances.dtype, expected_rows.dtype)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+@pytest.mark.parametrize("k", [1, 4, N])
+def test_probabilities_and_predictions_are_those_of_scikit_learn(
+    block: int, weights: str, k: int
+) -> None:
+    model, expected = (
+        ours(block, n_neighbors=k, weights=weights),
+        stock(n_neighbors=k, weights=weights),
+    )
+    queries = np.concatenate([QUERIES, X[:5]])  # the last are at distance 0
+    np.testing.assert_array_equal(
+        model.predict_proba(queries), expected.predict_proba(queries.astype(np.float32))
+    )
+    np.testing.assert_array_equal(
+        model.predict(queries), expected.predict(queries.astype(np.float32))
+    )
+
+
+@pytest.mark.parametrize("block", [7, *BLOCKS])
+def test_equally_near_images_are_all_found_once(block: int) -> None:
+    twice = np.concatenate([X, X])
+    model = PixelNeighborsClassifier(algorithm="brute").fit(twice, np.tile(y, 2))
+    model.block = block
+    distances, rows = model.kneighbors(QUERIES, 10)
+    np.testing.assert_array_equal(np.rint(distances**2), np.sort(squares(QUERIES, twice))[:, :10])
+    np.testing.assert_array_equal(
+        np.take_along_axis(squares(QUERIES, twice), rows, axis=1), np.rint(distances**2)
+    )
+    assert all(len(set(found)) == 10 for found in rows)
+
+
+def test_rows_alone_without_distances() -> None:
+    rows = ours(n_neighbors=7).kneighbors(QUERIES, return_distance=False)
+    np.testing.assert_array_equal(
+        rows, stock(n_neighbors=7).kneighbors(QUERIES.astype(np.float32), return_distance=False)
+    )
+
+
+def test_number_of_neighbours_can_be_given_with_the_query() -> None:
+    np.testing.assert_array_equal(
+        ours(n_neighbors=2).kneighbors(QUERIES, 6)[1], ours(n_neighbors=6).kneighbors(QUERIES)[1]
+    )
+
+
+def test_neighbours_of_the_training_images_leave_out_each_itself() -> None:
+    expected = KNeighborsClassifier(algorithm="brute").fit(X, y)
+    np.testing.assert_array_equal(ours().kneighbors()[0], expected.kneighbors()[0])
+
+
+def test_pixels_are_kept_as_bytes() -> None:
+    kept = [
+        value
+        for value in vars(ours()).values()
+        if isinstance(value, np.ndarray) and value.shape == X.shape
+    ]
+    assert [value.dtype for value in kept] == [np.uint8]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint16])
+def test_other_integers_give_the_same_answers(dtype: DTypeLike) -> None:
+    rows = (X // 2).astype(dtype)
+    model = PixelNeighborsClassifier(algorithm="brute").fit(rows, y)
+    expected = KNeighborsClassifier(algorithm="brute").fit(rows.astype(np.float32), y)
+    queries = (QUERIES // 2).astype(dtype)
+    np.testing.assert_array_equal(
+        model.kneighbors(queries)[0], expected.kneighbors(queries.astype(np.float32))[0]
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree", "ball_tree", "auto"])
+def test_floats_go_the_stock_way(dtype: DTypeLike, weights: str, algorithm: str) -> None:
+    rows, queries = (X / 255).astype(dtype), (QUERIES / 255).astype(dtype)
+    model = PixelNeighborsClassifier(algorithm=algorithm, weights=weights).fit(rows, y)
+    model.block = 64
+    expected = KNeighborsClassifier(algorithm=algorithm, weights=weights).fit(rows, y)
+    assert model._fit_X.dtype == expected._fit_X.dtype
+    np.testing.assert_array_equal(model.kneighbors(queries)[0], expected.kneighbors(queries)[0])
+    np.testing.assert_array_equal(model.predict_proba(queries), expected.predict_proba(queries))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"algorithm": "kd_tree"},
+        {"algorithm": "auto"},
+        {"algorithm": "brute", "metric": "cityblock"},
+    ],
+)
+def test_other_algorithms_and_metrics_go_the_stock_way(settings: dict[str, str]) -> None:
+    model, expected = (
+        kind(**settings).fit(X, y) for kind in (PixelNeighborsClassifier, KNeighborsClassifier)
+    )
+    model.block = 64
+    np.testing.assert_array_equal(model.kneighbors(QUERIES)[0], expected.kneighbors(QUERIES)[0])
+    np.testing.assert_array_equal(model.predict_proba(QUERIES), expected.predict_proba(QUERIES))
+
+
+@pytest.mark.parametrize(
+    ("rows", "queries"),
+    [(X, sparse.csr_array(QUERIES)), (sparse.csr_array(X), QUERIES)],
+    ids=["queries", "fit"],
+)
+def test_sparse_pixels_go_the_stock_way(rows: ArrayLike, queries: ArrayLike) -> None:
+    model, expected = (
+        kind(algorithm="brute").fit(rows, y)
+        for kind in (PixelNeighborsClassifier, KNeighborsClassifier)
+    )
+    np.testing.assert_array_equal(model.predict(queries), expected.predict(queries))
+
+
+def test_integers_beyond_float32_are_not_confused() -> None:
+    """2**24 and 2**24 + 1 are the same float32."""
+    numbers = 2**24 + np.arange(6)[:, None]
+    model = PixelNeighborsClassifier(n_neighbors=1, algorithm="brute").fit(numbers, np.arange(6))
+    np.testing.assert_array_equal(model.predict(numbers), np.arange(6))
+
+
+@pytest.mark.parametrize("k", [0, -1, N + 1, 2.5])
+def test_impossible_numbers_of_neighbours_are_refused(k: Any) -> None:
+    for model in (ours(), stock()):
+        with pytest.raises((ValueError, TypeError)):
+            model.kneighbors(QUERIES.astype(np.float32), k)
+
+
+@parametrize_with_checks([PixelNeighborsClassifier(), PixelNeighborsClassifier(algorithm="brute")])  # type: ignore[untyped-decorator]
+def test_scikit_learns_rules_for_estimators_are_kept(
+    estimator: PixelNeighborsClassifier, check: Any
+) -> None:
+    check(estimator)

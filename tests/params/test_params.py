@@ -1,0 +1,105 @@
+"""What params.yaml says is read as DVC reads it, and what matters of it is told from the rest."""
+
+from functools import reduce
+from operator import getitem
+from typing import Any
+
+import pytest
+
+from digits.params.schema import Params, parse_params
+from tests.settings import TEXT, VALUES, edited
+
+
+def test_the_committed_file_is_read_as_dvc_reads_it() -> None:
+    assert parse_params(TEXT).model_dump(by_alias=True) == VALUES
+
+
+@pytest.mark.parametrize(
+    ("path", "piece", "value"),
+    [
+        ("target", "0", 0),
+        ("target", "9", 9),
+        ("target", "digit", "digit"),
+        ("train.seed", "010", 10),
+        ("train.seed", "4294967295", 2**32 - 1),
+        ("models.sgd.alpha", "1e-4", 0.0001),
+        ("models.sgd.tol", "1", 1.0),
+        ("models.forest.max_depth", "~", None),
+        ("augment.rotations", "[-10, 1e1]", [-10.0, 10.0]),
+        ("augment.shifts", "[]", []),
+        ("fetch.dataset", "idx:some folder/é", "idx:some folder/é"),
+        ("evaluate.confidence", ".95", 0.95),
+        ("models.svm.gamma", "scale", "scale"),
+        ("models.svm.gamma", "1e-3", 0.001),
+        ("models.svm.gamma", "5", 5),
+        ("models.svm.coef0", "-1", -1.0),
+        ("models.sgd.epochs", "20", 20),
+        ("models.mlp.hidden_layers", "[7]", [7]),
+        ("models.few_labels.share", "1", 1.0),
+        ("train.train_sizes", "[]", []),
+        ("train.train_sizes", "[1e-1, .5, 1]", [0.1, 0.5, 1.0]),
+    ],
+)
+def test_what_is_allowed_is_read(path: str, piece: str, value: object) -> None:
+    values = parse_params(edited({"fetch.sha256": "null", path: piece})).model_dump(by_alias=True)
+    read: Any = reduce(getitem, path.split("."), values)
+    assert repr(read) == repr(value)
+
+
+@pytest.mark.parametrize("model", VALUES["models"])
+class TestWhatMatters:
+    def test_is_everything_but_the_other_models(self, model: str) -> None:
+        params = parse_params(edited({"train.model": model}))
+        settings = VALUES["models"][model]
+        assert params.effective() == VALUES | {
+            "train": VALUES["train"] | {"model": model},
+            "models": {model: settings},
+        }
+        assert params.model_settings == settings
+
+    def test_stays_when_another_model_is_edited(self, model: str) -> None:
+        def edited_too(path: str, piece: str) -> dict[str, Any]:
+            return parse_params(edited({"train.model": model, path: piece})).effective()
+
+        before = parse_params(edited({"train.model": model})).effective()
+        for path, piece in (
+            ("models.sgd.max_iter", "77"),
+            ("models.forest.n_estimators", "77"),
+            ("models.knn.n_neighbors", "77"),
+        ):
+            assert (edited_too(path, piece) == before) == (path.split(".")[1] != model)
+        assert edited_too("train.seed", "77") != before
+
+
+def test_members_have_settings_of_their_own() -> None:
+    text = edited(
+        {
+            "train.model": "voting",
+            "models.forest.n_estimators": "77",
+            "models.voting.members.forest.n_estimators": "33",
+        }
+    )
+    members = parse_params(text).model_settings["members"]
+    assert members == VALUES["models"]["voting"]["members"] | {
+        "forest": VALUES["models"]["voting"]["members"]["forest"] | {"n_estimators": 33}
+    }
+
+
+@pytest.mark.parametrize("piece", ["null", None])
+@pytest.mark.parametrize("model", ["voting", "stacking"])
+def test_a_member_that_is_null_or_not_there_does_not_take_part(
+    model: str, piece: str | None
+) -> None:
+    settings = parse_params(
+        edited({"train.model": model, f"models.{model}.members.mlp": piece})
+    ).effective()["models"][model]
+    assert settings == VALUES["models"][model] | {"members": {
+        name: member for name, member in VALUES["models"][model]["members"].items() if name != "mlp"
+    }}  # fmt: skip
+
+
+def test_params_cannot_be_changed() -> None:
+    params = parse_params(TEXT)
+    with pytest.raises(ValueError, match="frozen"):
+        params.train.seed = 1
+    assert isinstance(params, Params)

@@ -1,0 +1,264 @@
+"""A champion chosen on validation, a workspace brought back from its run, and a model served in another clone: all for real."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from digits.common.files import open_array
+from digits.data.folds import TEST
+from digits.models.persistence import load_model
+from tests.runs import free_port, mlflow_server, python
+from tests.scratch import Project
+
+# MLflow's own, when it first imports its models.
+pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
+
+
+FILES = ("params.yaml", "digits/scores.py", "digits/new.py", "metrics/test.json")
+
+
+def digits(project: Project, *arguments: str, fails: bool = False, **env: str) -> str:
+    return project.run("python", "-m", "digits", *arguments, fails=fails, **env)
+
+
+class TestPromote:
+    def test_a_champion_measured_anew_is_the_champion_still(self, project: Project) -> None:
+        """Its model has two runs then, and the newer is not compared with the champion."""
+        project.edit(models__knn__n_neighbors=3)
+        project.repro()
+        digits(project, "promote", "workspace")
+        code = project.path / "digits" / "scores.py"
+        before = code.read_text(encoding="utf-8")
+        code.write_text(
+            before.replace('"errors": errors}', '"errors": errors, "halves": n / 2}'),
+            encoding="utf-8",
+        )
+        assert project.repro() == ["train", "evaluate", "track"]
+        assert len(project.runs()) == 2
+        assert "workspace is the champion already" in digits(project, "promote", "workspace")
+
+    @pytest.fixture
+    def tried(self, project: Project) -> Project:
+        """Two experiments, of which one is better for real, and one hardly differs from it."""
+        project.dvc("exp", "run", "-n", "weak", "-S", "models.knn.n_neighbors=300")
+        project.dvc("exp", "run", "-n", "good", "-S", "models.knn.n_neighbors=3")
+        project.dvc("exp", "run", "-n", "alike", "-S", "models.knn.n_neighbors=2")
+        return project
+
+    def test_takes_what_is_better_for_real_and_refuses_the_rest(self, tried: Project) -> None:
+        client = tried.client()
+        assert "there is no champion yet" in digits(
+            tried, "predict", "--champion", "x.png", fails=True
+        )
+        assert "weak is the champion, the first one" in digits(tried, "promote", "weak")
+        said = digits(tried, "promote", "good")
+        assert "good is the champion" in said and "better on 499 validation images" in said
+        compared = json.loads(digits(tried, "compare", "weak", "good", "--validation", "--json"))
+        assert f"p = {compared['p_value']:.2g}" in said
+        assert (
+            f"{compared['only_b']} of which it alone read right and the other alone {compared['only_a']}"
+            in said
+        )
+
+        for worse, word in (("alike", "cannot tell apart"), ("weak", "worse")):
+            said = digits(tried, "promote", worse, fails=True)
+            assert (
+                f"{worse} against the champion good: {word} on 499 validation images" in said
+                and "it is not promoted" in said
+            )
+        version = client.get_model_version_by_alias("digits", "champion")
+        assert version.tags["experiment"] == "good" and "forced" not in version.tags
+        (run,) = (run for run in tried.runs() if run.info.run_name == "good")
+        assert version.run_id == run.info.run_id
+        assert "is the champion already" in digits(tried, "promote", "good")
+        assert len(client.search_model_versions("name = 'digits'")) == 2
+
+        tried.git("checkout", "-q", "--", ".")  # the workspace's model is another one
+        picture = tried.path / "seven.png"
+        images, labels = (
+            np.load(tried.path / "data" / "raw" / f"{name}.npy") for name in ("images", "labels")
+        )
+        Image.fromarray(np.kron(255 - images[labels == 7][0], np.ones((9, 9), np.uint8))).save(
+            picture
+        )
+        shutil.rmtree(tried.path / "models")
+        answer = json.loads(digits(tried, "predict", "--champion", "--json", str(picture)))
+        assert answer["digit"] == 7 and 0.5 < answer["probability"] <= 1
+
+        assert "alike is the champion" in digits(tried, "promote", "alike", "--force")
+        version = client.get_model_version_by_alias("digits", "champion")
+        assert version.tags["experiment"] == "alike" and version.tags["forced"] == "true"
+        assert version.tags["comparison"].startswith("cannot tell apart")
+
+    def test_says_what_it_needs(self, project: Project) -> None:
+        assert "workspace has no run in MLflow" in digits(
+            project, "promote", "workspace", fails=True
+        )
+        assert "nothing is no revision here" in digits(project, "promote", "nothing", fails=True)
+        project.dvc("exp", "run", "-n", "blind", "-S", "train.validate=none")
+        assert "blind was not validated" in digits(project, "promote", "blind", fails=True)
+        project.dvc("exp", "run", "-n", "first", "-S", "train.validate=holdout")
+        digits(project, "promote", "first")
+        project.dvc("exp", "run", "-n", "five", "-S", "target=5")
+        said = digits(project, "promote", "five", fails=True)
+        assert (
+            "five against the champion first: validated on different images or with different targets; it is not promoted"
+            in said
+        )
+        down = digits(
+            project,
+            "promote",
+            "first",
+            fails=True,
+            MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}",
+        )
+        assert (
+            "does not answer" in down
+            and "and what is asked for is there" in down
+            and "this run goes to" not in down
+        )
+
+
+class TestRestore:
+    def test_brings_back_what_was_not_committed(self, project: Project) -> None:
+        """Params and code, both edited and never committed, and the results they made."""
+        project.edit(models__knn__n_neighbors=1)
+        with (project.path / "digits" / "scores.py").open("a", encoding="utf-8") as file:
+            file.write("\n# edited\n")
+        new = project.path / "digits" / "new.py"
+        new.write_text("# which git does not know yet\n", encoding="utf-8")
+        assert project.repro() == ["train", "evaluate", "track"]
+        (run,) = project.runs()
+        assert run.data.tags["dirty"] == "true" and len(run.data.tags["params_sha256"]) == 64
+        made = {name: (project.path / name).read_bytes() for name in FILES}
+        model = (project.path / "models" / "model.skops").read_bytes()
+        picture = (project.path / "plots" / "pictures" / "errors.png").read_bytes()
+
+        said = digits(project, "restore", run.info.run_id, fails=True)
+        assert "there are changes that are not committed" in said
+        assert {name: (project.path / name).read_bytes() for name in made} == made
+        project.git("checkout", "-q", "--", ".")
+        assert "digits/new.py" in digits(project, "restore", run.info.run_id, fails=True)
+        new.unlink()
+        project.dvc("checkout")
+        project.commit("something else") if project.git("status", "--porcelain") else None
+        assert (project.path / "models" / "model.skops").read_bytes() != model
+
+        command = run.data.tags["mlflow.note.content"].split("`")[1]
+        said = project.run(*command.split())
+        assert (
+            f"The workspace is that of the run {run.info.run_name}" in said
+            and "not committed then" in said
+        )
+        assert {name: (project.path / name).read_bytes() for name in made} == made
+        assert (project.path / "models" / "model.skops").read_bytes() == model
+        assert (project.path / "plots" / "pictures" / "errors.png").read_bytes() == picture
+        assert project.repro() in ([], ["track"])
+        assert len(project.runs()) == 1
+
+    def test_brings_back_an_experiment_by_its_name(self, project: Project) -> None:
+        project.dvc("exp", "run", "-n", "one", "--temp", "-S", "models.knn.n_neighbors=1")
+        (project.path / "note.txt").write_text("x", encoding="utf-8")
+        project.git("add", "note.txt")
+        project.git("commit", "-qm", "later")
+        later = project.git("rev-parse", "HEAD")
+        digits(project, "restore", "one")
+        assert project.git("rev-parse", "HEAD") != later
+        assert "n_neighbors: 1\n" in (project.path / "params.yaml").read_text(encoding="utf-8")
+        assert project.repro() == ["track"]
+        assert len(project.runs()) == 1
+
+    def test_says_what_is_wrong(self, project: Project) -> None:
+        project.dvc("exp", "run", "-n", "one", "-S", "models.knn.n_neighbors=1")
+        project.git("checkout", "-q", "--", ".")
+        assert "nothing is no run here" in digits(project, "restore", "nothing", fails=True)
+        (run,) = project.runs()
+        project.client().log_text(run.info.run_id, "no patch", "project/uncommitted.diff")
+        project.git("commit", "-q", "--allow-empty", "-m", "later")
+        before = project.git("log", "-1", "--format=%H %D"), project.git("status", "--porcelain")
+        assert "`git apply" in digits(project, "restore", "one", fails=True)
+        assert (
+            project.git("log", "-1", "--format=%H %D"),
+            project.git("status", "--porcelain"),
+        ) == before
+
+
+class TestServe:
+    def test_in_another_clone_answers_as_the_model_does(
+        self, project: Project, tmp_path: Path
+    ) -> None:
+        """And runs none of the code that a logged model brings along."""
+        project.edit(models__knn__n_neighbors=3)
+        with mlflow_server(tmp_path / "server", free_port()) as uri:
+            project.repro(MLFLOW_TRACKING_URI=uri)
+            digits(project, "promote", "workspace", MLFLOW_TRACKING_URI=uri)
+            for code in (tmp_path / "server" / "artifacts").glob("**/code/digits/*.py"):
+                code.write_text("raise SystemExit('this is not our code')\n", encoding="utf-8")
+            project.git("clone", "-q", ".", str(tmp_path / "other"))
+            other, port = Project(tmp_path / "other", project.home), free_port()
+            command, env = (
+                ["-m", "digits.serving", "champion", port],
+                {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": ""},
+            )
+            with python(
+                *command, cwd=other.path, log=tmp_path / "serving.log", **other.env | env
+            ) as server:
+                fold = open_array(project.path / "data/split/fold.npy", np.int8, (None,))
+                images = np.load(project.path / "data/raw/images.npy")[fold == TEST][:50].reshape(
+                    50, -1
+                )
+                answer = self.post(server.pid, port, {"inputs": images.tolist()})
+                expected = load_model(project.path / "models" / "model.skops").predict(images)
+                assert answer["predictions"] == expected.tolist()
+                family = [
+                    psutil.Process(server.pid),
+                    *psutil.Process(server.pid).children(recursive=True),
+                ]
+                listening = {
+                    c.laddr
+                    for each in family
+                    for c in each.net_connections("inet")
+                    if c.status == psutil.CONN_LISTEN
+                }
+                assert {(address.ip, address.port) for address in listening} == {
+                    ("127.0.0.1", port)
+                }
+
+    @staticmethod
+    def post(pid: int, port: int, content: dict[str, object]) -> dict[str, list[int]]:
+        request = Request(
+            f"http://127.0.0.1:{port}/invocations", json.dumps(content).encode(), {"Content-Type": "application/json"}
+        )  # fmt: skip
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                with urlopen(request, timeout=30) as answer:
+                    said: dict[str, list[int]] = json.loads(answer.read())
+                    return said
+            except URLError:
+                assert time.monotonic() < deadline and psutil.pid_exists(pid)
+                time.sleep(0.3)
+
+    def test_says_what_is_missing(self, project: Project) -> None:
+        shutil.rmtree(project.path / "models")
+        assert "serving: models/model.skops is not there" in project.run(
+            "python", "-m", "digits.serving", fails=True
+        )
+        assert "there is no champion yet" in project.run(
+            "python", "-m", "digits.serving", "champion", fails=True
+        )
+        assert "serving: x is no run here" in project.run(
+            "python", "-m", "digits.serving", "x", fails=True
+        )
+        down = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}
+        assert "and what is asked for is there" in project.run(
+            "python", "-m", "digits.serving", "champion", fails=True, **down
+        )

@@ -1,0 +1,155 @@
+"""The stage `evaluate`, on its real outs: each number against the arrays that it says it was computed from."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from digits.common.files import read_csv, sha256, write_csv
+from digits.metrics.classification import metrics, share
+from digits.metrics.curves import (
+    at_threshold,
+    operating_point,
+    precision_recall_table,
+    roc_table,
+    threshold_table,
+)
+from digits.metrics.intervals import proportion
+from digits.metrics.predictions import Predictions, load
+from digits.metrics.robustness import rotated, shifted
+from digits.models.persistence import load_model
+from digits.params.schema import parse_params
+from stages.evaluate import without_disputed
+from tests.scratch import Project
+
+N_TRAIN = 1_497  # of the small digits; the rest are their test images
+
+
+@pytest.fixture(scope="module")
+def judged(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A model that says whether it is a 5, judged with settings that are nobody's defaults."""
+    project = fresh.copy(tmp_path_factory.mktemp("judged") / "digits")
+    robustness = {"images": 100, "shifts": [1, 3], "rotations": [10, 30]}
+    project.edit(
+        target=5, evaluate={"precision_target": 0.9, "confidence": 0.8, "robustness": robustness}
+    )
+    project.repro("evaluate")
+    return project
+
+
+def said(project: Project, folder: str) -> Predictions:
+    return load(lambda name: (project.path / folder / name).open("rb"))
+
+
+def held_out_and_tested(project: Project) -> tuple[Predictions, Predictions]:
+    return said(project, "models/validation"), said(project, "data/predictions")
+
+
+def raw(project: Project) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images, and which digit each is."""
+    return np.load(project.path / "data/raw/images.npy"), np.load(
+        project.path / "data/raw/labels.npy"
+    )
+
+
+def predict(project: Project, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """What scikit-learn says with the final model."""
+    answers: NDArray[np.bool_] = load_model(project.path / "models/model.skops").predict(
+        images.reshape(len(images), -1)
+    )
+    return answers
+
+
+def test_the_answers_are_the_models_to_the_test_images(judged: Project) -> None:
+    tested, (images, digits) = said(judged, "data/predictions"), raw(judged)
+    np.testing.assert_array_equal(tested.rows, np.arange(N_TRAIN, len(images)))
+    np.testing.assert_array_equal(tested.labels, digits[N_TRAIN:] == 5)
+    np.testing.assert_array_equal(tested.predicted, predict(judged, images[N_TRAIN:]))
+    assert judged.json("metrics/test.json")["test_set"] == sha256(
+        images[N_TRAIN:], digits[N_TRAIN:]
+    )
+
+
+def test_a_threshold_is_chosen_on_validation_and_judged_on_the_test_set(judged: Project) -> None:
+    held_out, tested = held_out_and_tested(judged)
+    threshold, best_on_test = (
+        operating_point(each.labels, each.scores, 0.9) for each in (held_out, tested)
+    )
+    assert threshold is not None
+    assert threshold != best_on_test, "else choosing on the test set would pass"
+    expected = metrics(tested, 0.8) | {"threshold": threshold}
+    expected |= at_threshold(tested.labels, tested.scores, threshold, "", 0.8)
+    expected |= at_threshold(held_out.labels, held_out.scores, threshold, "validation_", 0.8)
+    values = judged.json("metrics/test.json")
+    del values["test_set"]
+    assert values == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_confusion_matrix_names_the_truth_first(judged: Project) -> None:
+    tested, word = said(judged, "data/predictions"), {False: "not 5", True: "5"}
+    assert not tested.right.all(), "else the order would not show"
+    expected = [
+        f"{word[y]},{word[p]}"
+        for y, p in zip(tested.labels.tolist(), tested.predicted.tolist(), strict=True)
+    ]
+    lines = (judged.path / "plots/confusion.csv").read_text(encoding="utf-8").splitlines()
+    assert lines == ["actual,predicted", *expected]
+
+
+def test_the_curves_are_of_validation_and_of_the_test_set(judged: Project, tmp_path: Path) -> None:
+    held_out, tested = held_out_and_tested(judged)
+    scored = {
+        "validation": (held_out.labels, held_out.scores),
+        "test": (tested.labels, tested.scores),
+    }
+    for name, table in {
+        "precision_recall": precision_recall_table,
+        "thresholds": threshold_table,
+        "roc": roc_table,
+    }.items():
+        write_csv(tmp_path / name, *table(scored))
+        assert (judged.path / f"plots/{name}.csv").read_bytes() == (tmp_path / name).read_bytes(), (
+            name
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "disturb", "amounts"),
+    [("shift", shifted, (1, 3)), ("rotation", rotated, (10, 30))],
+    ids=["shift", "rotation"],
+)
+def test_robustness_is_that_of_every_third_image(
+    judged: Project, kind: str, disturb: Callable[..., NDArray[np.uint8]], amounts: tuple[int, ...]
+) -> None:
+    images, digits = (array[N_TRAIN::3] for array in raw(judged))
+    expected = []
+    for amount, disturbed in [
+        (0, images),
+        *((amount, disturb(images, amount)) for amount in amounts),
+    ]:
+        hits = int(np.count_nonzero(predict(judged, disturbed) == (digits == 5)))
+        low, high = proportion(hits, 100, 0.8)
+        expected.append({"amount": amount, "accuracy": hits / 100, "low": low, "high": high})
+    assert len({row["accuracy"] for row in expected}) > 1, "else nothing was disturbed"
+    rows = read_csv(judged.path / f"plots/robustness_{kind}.csv")
+    assert rows == [pytest.approx(row, abs=1e-9) for row in expected]
+
+
+def test_disputed_labels_are_left_out_and_counted(judged: Project) -> None:
+    rows, y = np.arange(60_000, 70_000), np.full(10_000, 1, np.uint8)
+    predicted = y.copy()
+    predicted[:100] = 2  # none of these labels is disputed
+    predicted[947] = 9  # this one is, and 9 is what the raters say
+    yes_or_no = parse_params((judged.path / "params.yaml").read_text(encoding="utf-8"))
+    which_digit = yes_or_no.model_copy(update={"target": "digit"})
+    accuracy = {"disputed": 15} | share("accuracy_undisputed", 9_885, 9_985, 0.8)
+    sides = {"disputed_raters_agree": 10, "disputed_as_raters": 1, "disputed_as_label": 14}
+    values = without_disputed(Predictions(rows, y, predicted, np.zeros((10_000, 10))), which_digit)
+    assert values == pytest.approx(accuracy | sides, abs=1e-9)
+    # The raters were not asked for a yes or no.
+    values = without_disputed(
+        Predictions(rows, y == 1, predicted == 1, np.zeros(10_000)), yes_or_no
+    )
+    assert values == pytest.approx(accuracy, abs=1e-9)

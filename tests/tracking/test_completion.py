@@ -1,0 +1,256 @@
+"""A result's one complete run: completed, rebuilt, and its model usable without the project."""
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow.entities import LoggedModelOutput, Run
+
+from digits.experiments.provenance import describe_source, run_name
+from digits.models.persistence import load_model
+from digits.params.nested import flatten
+from digits.tracking.completion import complete_run
+from digits.tracking.live import live_run
+from digits.tracking.lookup import KEY, has_complete_run
+from digits.tracking.registry import files_of as files_of_model
+from digits.tracking.store import Store
+from tests.imports import ROOT
+from tests.runs import (
+    EVALUATION,
+    METRICS,
+    PARAMS,
+    complete,
+    files_of,
+    finish,
+    key_of,
+    models_of,
+    python,
+    result,
+    uri_of,
+    with_key,
+)
+from tests.small import IMAGES
+
+# MLflow's own, when it first imports its models.
+pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
+
+
+class TestCompleteRun:
+    def test_completes_what_train_began(self, tmp_path: Path, shared: Path, made: Path) -> None:
+        key = key_of("begun")
+        with live_run(shared, PARAMS) as training:
+            training.log_metrics(METRICS["validation"], "validation")
+            training.log_metrics(
+                {"training_loss": 0.5}, "learning_curve", step=1
+            )  # the second epoch did not get through
+            training.finish(key, {"train_seconds": 1.0})
+        (begun,) = with_key(shared, key)
+        assert not has_complete_run(shared, key, EVALUATION)
+        complete(shared, key, made)
+        (run,) = with_key(shared, key)
+        assert run.info.run_id == begun.info.run_id
+        assert has_complete_run(shared, key, EVALUATION)
+        self.assert_whole(run, shared, tmp_path)
+        assert run.data.metrics["cost/train_seconds"] == 1
+        history = mlflow.MlflowClient(uri_of(shared)).get_metric_history(
+            run.info.run_id, "validation/accuracy"
+        )
+        assert len(history) == 1
+
+    @staticmethod
+    def assert_whole(run: Run, folder: Path, tmp_path: Path) -> None:
+        assert run.info.status == "FINISHED"
+        assert run.data.params == {name: str(value) for name, value in flatten(PARAMS).items()}
+        expected = {
+            "validation/n": 300, "validation/accuracy": 0.9, "validation/fold_5": 0.9, "test/n": 200, "test/accuracy": 0.875,
+        }  # fmt: skip
+        assert run.data.metrics.items() >= expected.items()
+        files = files_of(run, uri_of(folder), tmp_path / run.info.run_id)
+        assert files == {
+            "plots/errors.png": b"a picture",
+            "plots/confusion.csv": b"actual,predicted\n",
+            "project/params.yaml": (ROOT / "params.yaml").read_bytes(),
+            "project/uncommitted.diff": b"a patch",
+        }
+        assert len(models_of(run, uri_of(folder))) == 1
+        history = mlflow.MlflowClient(uri_of(folder)).get_metric_history(
+            run.info.run_id, "learning_curve/training_loss"
+        )
+        assert [(point.step, point.value) for point in history] == [(1, 0.5), (2, 0.25)]
+        assert run.inputs
+        (data,) = run.inputs.dataset_inputs
+        assert (data.dataset.name, data.dataset.digest) == ("digits_8x8", "0123" * 9)
+        assert json.loads(data.dataset.source) == {"url": "https://digits.invalid"}
+        assert run.data.tags["dvc.models"] == "89ab.dir"
+        assert (
+            f"`python -m digits restore {run.info.run_id}`" in run.data.tags["mlflow.note.content"]
+        )
+
+    def test_rebuilds_what_is_not_there_once(
+        self, tmp_path: Path, shared: Path, made: Path
+    ) -> None:
+        key = key_of("rebuilt")
+        complete(shared, key, made)
+        (run,) = with_key(shared, key)
+        self.assert_whole(run, shared, tmp_path)
+        assert has_complete_run(shared, key, EVALUATION)
+        complete(shared, key, made)
+        (again,) = with_key(shared, key)
+        assert again.info.run_id == run.info.run_id and again.info.end_time == run.info.end_time
+        assert len(models_of(run, uri_of(shared))) == 1
+
+    def test_rebuilds_what_was_deleted(self, tmp_path: Path, shared: Path, made: Path) -> None:
+        key = key_of("lost")
+        complete(shared, key, made)
+        (lost,) = with_key(shared, key)
+        mlflow.MlflowClient(uri_of(shared)).delete_run(lost.info.run_id)
+        assert not has_complete_run(shared, key, EVALUATION)
+        complete(shared, key, made)
+        (run,) = with_key(shared, key)
+        assert run.info.run_id != lost.info.run_id
+        assert has_complete_run(shared, key, EVALUATION)
+        self.assert_whole(run, shared, tmp_path)
+
+    def test_takes_a_patch_of_any_bytes(self, tmp_path: Path, shared: Path, made: Path) -> None:
+        """Of a new file that is not UTF-8."""
+        patch = b"+# \xe4\n"
+        key = key_of("any bytes")
+        texts = {"project/uncommitted.diff": patch.decode(errors="surrogateescape")}
+        assert complete_run(shared, replace(result(key, made), texts=texts))
+        (run,) = with_key(shared, key)
+        assert (
+            files_of(run, uri_of(shared), tmp_path / "files")["project/uncommitted.diff"] == patch
+        )
+
+    def test_keeps_its_own_cost(self, shared: Path, made: Path) -> None:
+        """Of two trainings of the same, of which each store saw one."""
+        key = key_of("costs")
+        for seconds, evaluation in ((1.0, EVALUATION), (2.0, "otherwise")):
+            with live_run(shared, PARAMS) as training:
+                training.finish(key_of(evaluation), {"train_seconds": seconds})
+            (run,) = with_key(shared, key_of(evaluation))
+            Store(shared).client.set_tag(run.info.run_id, KEY, key)
+            assert complete_run(shared, replace(result(key, made), evaluation=evaluation))
+        later, earlier = with_key(shared, key)
+        assert [run.data.metrics["cost/train_seconds"] for run in (earlier, later)] == [1, 2]
+
+    def test_a_model_that_is_measured_otherwise_has_a_run_of_that_too(
+        self, shared: Path, made: Path
+    ) -> None:
+        """The code that measures or draws was edited, or one's own test images were; the model is the same."""
+        key = key_of("measured twice")
+        with live_run(shared, PARAMS) as training:
+            training.finish(key, {"train_seconds": 1.0})
+        complete(shared, key, made)
+        other = replace(
+            result(key, made),
+            evaluation="otherwise",
+            metrics={**METRICS, "test": {"n": 200, "accuracy": 0.8}},
+        )
+        for _ in range(2):
+            assert complete_run(shared, other)
+            complete(shared, key, made)
+        later, earlier = with_key(shared, key)
+        assert [run.data.metrics["test/accuracy"] for run in (earlier, later)] == [0.875, 0.8]
+        assert [run.data.metrics["cost/train_seconds"] for run in (earlier, later)] == [1, 1]
+        for evaluation in (EVALUATION, "otherwise"):
+            assert has_complete_run(shared, key, evaluation)
+
+    def test_its_name_and_source_are_those_of_its_end(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared: Path, made: Path
+    ) -> None:
+        """Evaluation failed, its code was mended and committed: the run has to name the commit that has the mended code."""
+        subprocess.run(
+            ["git", "clone", "-q", "--depth=1", ROOT.as_uri(), tmp_path / "clean"], check=True
+        )
+        monkeypatch.chdir(tmp_path / "clean")
+        key = key_of("mended")
+        monkeypatch.setenv("DVC_EXP_NAME", "fails-in-evaluation")
+        with live_run(shared, PARAMS) as training:
+            training.finish(key, {})
+        (begun,) = with_key(shared, key)
+        Store(shared).client.set_tag(begun.info.run_id, "params_sha256", "of what is committed now")
+        Store(shared).client.set_tag(
+            begun.info.run_id, "mlflow.source.git.commit", "the one before"
+        )
+        assert begun.data.tags["dvc.experiment"] == begun.info.run_name == "fails-in-evaluation"
+        monkeypatch.delenv("DVC_EXP_NAME")
+        complete(shared, key, made)
+        (run,) = with_key(shared, key)
+        assert run.info.run_id == begun.info.run_id
+        assert run.data.tags.items() >= describe_source(
+            ""
+        ).items() and run.info.run_name == run_name("")
+        assert run.data.tags["dirty"] == "false"
+        assert not {"dvc.experiment", "params_sha256"} & run.data.tags.keys()
+
+    def test_goes_on_where_it_was_interrupted(
+        self, tmp_path: Path, shared: Path, made: Path
+    ) -> None:
+        """Killed just after it had created the run to rebuild, or when train's metrics had not reached the server."""
+        key = key_of("interrupted")
+        Store(shared).create_run(PARAMS, {KEY: key})
+        complete(shared, key, made)
+        (run,) = with_key(shared, key)
+        self.assert_whole(run, shared, tmp_path)
+
+    def test_leaves_no_half_of_a_run_complete(self, shared: Path, made: Path) -> None:
+        key = key_of("no model")
+        with pytest.raises(Exception, match="missing"):
+            complete(shared, key, made, model="missing")
+        assert not has_complete_run(shared, key, EVALUATION)
+        complete(shared, key, made)
+        assert has_complete_run(shared, key, EVALUATION)
+        assert len(with_key(shared, key)) == 1
+
+    def test_a_model_that_was_being_logged_at_a_kill_is_not_the_runs_model(
+        self, tmp_path: Path, shared: Path, made: Path
+    ) -> None:
+        """MLflow keeps both, and hands them out in any order."""
+        key = key_of("killed while logging")
+        store = Store(shared)
+        run_id = store.create_run(PARAMS, {KEY: key})
+        for _ in range(3):
+            half = store.client.create_logged_model(store.experiment_id, "model", run_id)
+            store.client.log_outputs(run_id, [LoggedModelOutput(half.model_id, step=0)])
+        complete(shared, key, made)
+        (run,) = with_key(shared, key)
+        assert len(models_of(run, uri_of(shared))) == 4
+        found = files_of_model(store, run, tmp_path).model
+        assert predictions(found).tolist() == predictions(made / "model.skops").tolist()
+
+    def test_models_load_and_predict_the_same_without_the_project(
+        self, tmp_path: Path, shared: Path, made: Path
+    ) -> None:
+        code = """
+import json, sys, warnings
+import mlflow, numpy as np
+images = np.load(sys.argv[3])
+mlflow.set_tracking_uri(sys.argv[1])
+for uri in json.loads(sys.argv[2]):
+    print(mlflow.sklearn.load_model(uri).predict(images).tolist())
+    print(mlflow.pyfunc.load_model(uri).predict(images).tolist())
+"""
+        expected, uris = [], []
+        for model in ("model.skops", "yes_or_no.skops"):
+            complete(shared, key_of(model), made, model)
+            (run,) = with_key(shared, key_of(model))
+            (logged,) = models_of(run, uri_of(shared))
+            uris.append(logged.model_uri)
+            expected += 2 * [
+                str(list(map(int if model == "model.skops" else bool, predictions(made / model))))
+            ]
+        np.save(tmp_path / "images.npy", IMAGES[200:300])
+        arguments = uri_of(shared), json.dumps(uris), tmp_path / "images.npy"
+        with python("-c", code, *arguments, cwd=tmp_path, PYTHONPATH="") as process:
+            said = finish(process)
+        assert [line for line in said.splitlines() if line.startswith("[")] == expected
+
+
+def predictions(model: Path) -> Any:
+    return load_model(model).predict(IMAGES[200:300])

@@ -1,0 +1,306 @@
+"""What learns from what: preparation from the originals, the model from their copies too, and nothing from what is held out."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from digits.common.errors import BadInput
+from digits.common.files import read_rows
+from digits.data.transforms import shift
+from digits.models.persistence import save_model
+from digits.models.svm import margins
+from digits.training import epochs
+from digits.training import fit as learning
+from digits.training.fit import FitOptions, TrainingSet, fit
+from tests.small import IMAGES, LABELS, SETTINGS, images, new, way
+
+N = 200
+PICTURES = IMAGES[:N].reshape(-1, 8, 8)
+SHIFTED = [shift(PICTURES, *by).reshape(-1, 64) for by in ((-1, 0), (1, 0), (0, -1), (0, 1))]
+ORIGINALS = np.arange(N, dtype=np.int32)
+COPIED = TrainingSet(
+    np.concatenate([IMAGES[:N], *SHIFTED]), np.tile(LABELS[:N], 5), np.tile(ORIGINALS, 5)
+)
+SUPPORT_VECTORS = FitOptions("support_vectors")
+
+
+def file_of(fitted: Pipeline, folder: Path) -> bytes:
+    save_model(fitted, folder / "model.skops")
+    return (folder / "model.skops").read_bytes()
+
+
+class Preparing(TransformerMixin, BaseEstimator):
+    """Notes which rows it learns from; changes nothing."""
+
+    learned: list[NDArray] = []  # noqa: RUF012
+
+    def fit(self, X: NDArray, y: Any = None) -> "Preparing":  # noqa: ARG002
+        self.n_features_in_ = X.shape[1]
+        self.learned.append(X.copy())
+        return self
+
+    def transform(self, X: NDArray) -> NDArray:
+        return X
+
+
+class Learning(ClassifierMixin, BaseEstimator):
+    """Notes what it is given to learn from, at once or in parts."""
+
+    at_once: list[tuple[NDArray, NDArray]] = []  # noqa: RUF012
+    in_parts: list[tuple[NDArray, NDArray]] = []  # noqa: RUF012
+
+    def fit(self, X: NDArray, y: NDArray) -> "Learning":
+        self.classes_ = np.unique(y)
+        self.at_once.append((X.copy(), y.copy()))
+        return self
+
+    def partial_fit(self, X: NDArray, y: NDArray, classes: NDArray) -> "Learning":
+        self.classes_ = classes
+        self.in_parts.append((X.copy(), y.copy()))
+        return self
+
+    def predict_proba(self, X: NDArray) -> NDArray[np.float64]:
+        return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        return np.repeat(self.classes_[:1], len(np.asarray(X)))
+
+
+@pytest.fixture
+def witnesses() -> list[tuple[str, Any]]:
+    Preparing.learned.clear()
+    Learning.at_once.clear()
+    Learning.in_parts.clear()
+    return [("preparing", Preparing()), ("model", Learning())]
+
+
+ROWS = np.arange(3 * 1000, dtype=np.int32)
+NUMBERED = TrainingSet(
+    np.column_stack([ROWS, ROWS % 1000]), (ROWS % 1000 % 7).astype(np.uint8), ROWS % 1000
+)  # two copies of each
+SOME = ROWS[ROWS % 1000 % 3 != 0]
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_a_model_learns_from_the_rows_given_and_what_prepares_from_the_originals_among_them(
+    witnesses: Any, monkeypatch: pytest.MonkeyPatch, prepared: bool
+) -> None:
+    monkeypatch.setattr(learning, "CHUNK", 77)
+    fit(Pipeline(witnesses if prepared else witnesses[1:]), NUMBERED, SOME)
+    ((X, y),) = Learning.at_once
+    np.testing.assert_array_equal(X, NUMBERED.X[SOME])
+    np.testing.assert_array_equal(y, NUMBERED.y[SOME])
+    assert len(Preparing.learned) == prepared
+    for learned in Preparing.learned:
+        np.testing.assert_array_equal(learned, NUMBERED.X[SOME[SOME < 1000]])
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_by_epochs_every_row_comes_once_in_each_epoch_in_another_order(
+    witnesses: Any, monkeypatch: pytest.MonkeyPatch, prepared: bool
+) -> None:
+    monkeypatch.setattr("digits.epochs.BLOCK", 300)
+    blocks = -(-len(SOME) // 300)
+    fit(
+        Pipeline(witnesses if prepared else witnesses[1:]),
+        NUMBERED,
+        SOME,
+        FitOptions(epochs=3, seed=5),
+    )
+    assert len(Learning.in_parts) == 3 * blocks and not Learning.at_once
+    orders = []
+    for start in range(0, 3 * blocks, blocks):
+        X, y = (
+            np.concatenate(part)
+            for part in zip(*Learning.in_parts[start : start + blocks], strict=True)
+        )
+        np.testing.assert_array_equal(np.sort(X[:, 0]), SOME)
+        np.testing.assert_array_equal(y, NUMBERED.y[X[:, 0]])
+        orders.append(X[:, 0])
+    assert not any(np.array_equal(one, other) for one, other in pairwise(orders))
+    for learned in Preparing.learned:
+        np.testing.assert_array_equal(learned, NUMBERED.X[SOME[SOME < 1000]])
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"features": "deskewed"}, {"scale": "none"}], ids=["unit", "deskewed", "none"]
+)
+def test_by_epochs_no_more_is_read_at_once_than_a_block_where_no_step_learns(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    read: list[int] = []
+
+    def noting(array: NDArray, rows: NDArray) -> NDArray:
+        read.append(len(rows))
+        return read_rows(array, rows)
+
+    monkeypatch.setattr(learning, "read_rows", noting)
+    for module, size in ((learning, "CHUNK"), (learning, "MEASURED"), (epochs, "BLOCK")):
+        monkeypatch.setattr(module, size, 100)
+    how = way("softmax", epochs=2)
+    fit(new("softmax", **settings), images(IMAGES, LABELS), how=how)
+    assert max(read) == 100
+    read.clear()
+    fit(new("softmax", scale="standard"), images(IMAGES, LABELS), how=how)
+    assert max(read) == len(IMAGES), "what does learn sees all originals"
+
+
+def test_the_order_of_epochs_is_drawn_by_the_seed(tmp_path: Path) -> None:
+    files = [
+        file_of(fit(new("softmax"), COPIED, how=FitOptions(epochs=2, seed=seed)), tmp_path)
+        for seed in (1, 1, 2)
+    ]
+    assert files[0] == files[1] != files[2]
+
+
+def test_a_clone_is_fitted() -> None:
+    for model in ("svm", "softmax", "knn"):
+        pipeline = new(model, scale="standard")
+        fitted = fit(pipeline, COPIED, how=way(model))
+        assert (
+            fitted is not pipeline
+            and not hasattr(pipeline[0], "mean_")
+            and not hasattr(pipeline[-1], "classes_")
+        )
+        assert np.mean(fitted.predict(IMAGES[:N]) == LABELS[:N]) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("model", "how"),
+    [
+        ("svm", FitOptions()),
+        ("svm", SUPPORT_VECTORS),
+        ("softmax", FitOptions(epochs=1)),
+        ("knn", FitOptions()),
+    ],
+)
+def test_preparation_is_that_of_the_originals_however_wild_the_copies(
+    model: str, how: FitOptions
+) -> None:
+    wild = TrainingSet(
+        np.concatenate([IMAGES[:N], np.full_like(IMAGES[:N], 255)]),
+        np.tile(LABELS[:N], 2),
+        np.tile(ORIGINALS, 2),
+    )
+    rows = np.flatnonzero(wild.source % 4 != 0).astype(np.int32)
+    fitted = fit(
+        new(model, scale="standard", components=8, clusters=5), wild, rows, how
+    ).named_steps
+    scaled = StandardScaler().fit(IMAGES[rows[rows < N]])
+    np.testing.assert_allclose(fitted["scale"].mean_, scaled.mean_)
+    np.testing.assert_allclose(fitted["scale"].var_, scaled.var_)
+    reduced = PCA(8, svd_solver="covariance_eigh").fit(scaled.transform(IMAGES[rows[rows < N]]))
+    np.testing.assert_allclose(
+        np.abs(fitted["pca"].components_), np.abs(reduced.components_), atol=1e-8
+    )
+    centres = KMeans(5, n_init=1, random_state=42).fit(
+        fitted["pca"].transform(scaled.transform(IMAGES[rows[rows < N]]))
+    )
+    np.testing.assert_allclose(
+        fitted["clusters"].cluster_centers_, centres.cluster_centers_, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("model", ["svm", "softmax", "mlp", "sgd", "knn"])
+def test_a_mapped_file_gives_the_same_model(tmp_path: Path, model: str) -> None:
+    np.save(tmp_path / "images.npy", COPIED.X.reshape(-1, 8, 8))
+    mapped = TrainingSet(
+        np.load(tmp_path / "images.npy", mmap_mode="r")[: 3 * N].reshape(3 * N, -1),
+        COPIED.y[: 3 * N],
+        COPIED.source[: 3 * N],
+    )
+    held = TrainingSet(COPIED.X[: 3 * N], mapped.y, mapped.source)
+    rows = np.flatnonzero(held.source % 5 != 1).astype(np.int32)
+    files = [file_of(fit(new(model), data, rows, way(model)), tmp_path) for data in (held, mapped)]
+    assert files[0] == files[1]
+
+
+def straightforward(data: TrainingSet, rows: NDArray, settings: dict[str, Any]) -> SVC:
+    """The virtual support vector method, step by step."""
+    originals = [row for row in rows if row == data.source[row]]
+    first = SVC(**settings).fit(pixels(data, originals), data.y[originals])
+    enlarged = [originals[number] for number in first.support_]
+    enlarged += [row for row in rows if row not in originals and data.source[row] in enlarged]
+    return SVC(**settings).fit(pixels(data, enlarged), data.y[enlarged])
+
+
+def pixels(data: TrainingSet, rows: list[int]) -> NDArray[np.float64]:
+    return np.array(
+        [[np.float32(value) / np.float32(255) for value in data.X[row]] for row in rows], float
+    )
+
+
+class TestSupportVectors:
+    @pytest.mark.parametrize("target", ["digit", "five"])
+    @pytest.mark.parametrize("n_copies", [0, 1, 4])
+    def test_are_enlarged_by_their_copies_alone(self, n_copies: int, target: str) -> None:
+        n = N * (1 + n_copies)
+        data = TrainingSet(
+            COPIED.X[:n],
+            COPIED.y[:n] if target == "digit" else COPIED.y[:n] == 5,
+            COPIED.source[:n],
+        )
+        rows = np.flatnonzero(data.source % 4 != 0).astype(np.int32)
+        expected = straightforward(data, rows, SETTINGS["svm"])
+        model = fit(new("svm"), data, rows, SUPPORT_VECTORS)[-1]
+        assert model.shape_fit_ == expected.shape_fit_
+        np.testing.assert_array_equal(model.support_vectors_, expected.support_vectors_)
+        X = IMAGES[N : 3 * N] / 255
+        expected.decision_function_shape = "ovo"
+        scores = expected.decision_function(X)
+        np.testing.assert_allclose(
+            model.decision_function(X),
+            margins(scores, 10) if target == "digit" else scores,
+            atol=1e-9,
+        )
+
+    def test_there_are_fewer_of_them_than_images(self) -> None:
+        """Else these tests would say nothing."""
+        model = fit(new("svm"), COPIED, how=SUPPORT_VECTORS)[-1]
+        assert 5 * 10 < model.shape_fit_[0] < 0.9 * len(COPIED.X) and model.shape_fit_[0] % 5 == 0
+
+    def test_without_copies_are_all_that_is_learned_from(self) -> None:
+        data = images(IMAGES[:N], LABELS[:N])
+        first = fit(new("svm"), data)[-1]
+        second = fit(new("svm"), data, how=SUPPORT_VECTORS)[-1]
+        assert second.shape_fit_[0] == len(first.support_) < N
+
+    def test_of_what_is_held_out_no_copy_is_learned_from(self) -> None:
+        """The held-out images, and they alone, have ink in the first pixel."""
+        rows = np.flatnonzero(COPIED.source % 4 != 0).astype(np.int32)
+        X = COPIED.X.copy()
+        X[:, 0] = 0
+        X[COPIED.source % 4 == 0, 0] = 255
+        model = fit(new("svm"), TrainingSet(X, COPIED.y, COPIED.source), rows, SUPPORT_VECTORS)[-1]
+        assert not model.support_vectors_[:, 0].any()
+        leaking = fit(new("svm"), TrainingSet(X, COPIED.y, COPIED.source), how=SUPPORT_VECTORS)[-1]
+        assert leaking.support_vectors_[:, 0].any()
+
+
+@pytest.mark.filterwarnings(
+    "ignore:overflow encountered:RuntimeWarning", "ignore:invalid value encountered:RuntimeWarning"
+)
+@pytest.mark.parametrize(
+    ("model", "settings"), [("sgd", {"alpha": 1e300}), ("mlp", {"learning_rate": 1e300})]
+)
+def test_numbers_that_grow_out_of_bounds_are_a_sentence(
+    model: str, settings: dict[str, Any]
+) -> None:
+    with pytest.raises(
+        BadInput, match="grow out of bounds while it learns: a smaller learning_rate or alpha helps"
+    ):
+        fit(
+            new(model, scale="none", **settings),
+            images(IMAGES[:N], LABELS[:N]),
+            how=way(model, **settings),
+        )
