@@ -17,6 +17,7 @@ from vl_convert import javascript_bundle
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
 from digits.common.files import read_json, replace
+from digits.experiments.git import branch_name, short_head_commit, try_git
 from digits.params.schema import Params, read_params
 
 VEGA_LITE = "5.21"  # DVC's plots are written for the fifth
@@ -75,33 +76,15 @@ def _metrics(root: Path, part: str) -> dict[str, Any]:
 
 
 def _revision(root: Path) -> str:
-    branch, commit = (
-        _git(root, "branch", "--show-current"),
-        _git(root, "rev-parse", "--verify", "--quiet", "--short", "HEAD"),
-    )
-    changed = (
-        ", with changes not committed"
-        if _git(root, "status", "--porcelain", "--untracked-files=no")
-        else ""
-    )
+    branch, commit = branch_name(root), short_head_commit(root)
+    is_changed = try_git(root, "status", "--porcelain", "--untracked-files=no")
+    changed = ", with changes not committed" if is_changed else ""
     where = (
         f"{_code(branch)} at {_code(commit)}"
         if branch and commit
         else _code(branch or commit or "no commit yet")
     )
     return f"Report on {where}{changed}"
-
-
-def _git(root: Path, *arguments: str) -> str:
-    """What git prints; nothing where it fails, as in a repository without a commit."""
-    done = subprocess.run(
-        ["git", *arguments],
-        cwd=root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )
-    return done.stdout.decode(errors="replace").strip()
 
 
 # What both reports say is written once, in Markdown; every name and value that is not ours stands in backticks.

@@ -1,8 +1,6 @@
 """`python -m digits restore RUN`: bring the code, params and results of a run in MLflow back into the workspace."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +9,9 @@ from mlflow.entities import Run
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
 from digits.common.files import remove, replace
+from digits.experiments.git import head_commit, run_git
 from digits.experiments.provenance import EXPERIMENT_PATHS
+from digits.experiments.queue import run_dvc
 from digits.tracking.registry import find_run
 from digits.tracking.store import Store
 
@@ -25,7 +25,7 @@ def restore(root: Path, store: Store, name: str) -> str:
     run = find_run(store, name)
     commit = run.data.tags.get("mlflow.source.git.commit", "")
     status = ["status", "--porcelain"]
-    changed = _git(root, *status, "--untracked-files=no") + _git(
+    changed = run_git(root, *status, "--untracked-files=no") + run_git(
         root, *status, "--", *EXPERIMENT_PATHS
     )
     if first := changed.split("\n")[0].strip():
@@ -38,15 +38,15 @@ def restore(root: Path, store: Store, name: str) -> str:
             raise BadInput(
                 f"the run {run.info.run_name} is not complete: it lacks {'dvc.lock' if commit else 'its commit'}."
             )
-        if is_elsewhere := commit != _git(root, "rev-parse", "HEAD").strip():
-            _git(root, "switch", "--quiet", "--detach", commit)
+        if is_elsewhere := commit != head_commit(root):
+            run_git(root, "switch", "--quiet", "--detach", commit)
         try:
             _bring(root, files, _is_dirty(run))
         except BadInput:  # git did not take the patch, nor any part of it
             if is_elsewhere:
-                _git(root, "checkout", "--quiet", "-")
+                run_git(root, "checkout", "--quiet", "-")
             raise
-    _run(root, sys.executable, "-m", "dvc", "checkout", "--force", "--quiet")
+    run_dvc(root, "checkout", "--force", "--quiet")
     return (
         f"The workspace is that of the run {run.info.run_name}, commit {commit[:7]}{_beyond(run)}."
     )
@@ -56,7 +56,7 @@ def _bring(root: Path, files: Path, is_dirty: bool) -> None:
     """What was not committed, and what git keeps of the results."""
     # A patch in a run that is not dirty was logged before a kill, then committed.
     if is_dirty and (patch := files / "project" / "uncommitted.diff").exists():
-        _git(root, "apply", "--whitespace=nowarn", str(patch))
+        run_git(root, "apply", "--whitespace=nowarn", str(patch))
     for source, target in _kept_by_git(files):
         new = root / f"{target}.new"
         remove(new)
@@ -89,17 +89,3 @@ def _beyond(run: Run) -> str:
 
 def _is_dirty(run: Run) -> bool:
     return run.data.tags.get("dirty") == "true"
-
-
-def _git(root: Path, *arguments: str) -> str:
-    return _run(root, "git", *arguments)
-
-
-def _run(root: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise BadInput(
-            f"`{' '.join(command).removeprefix(f'{sys.executable} -m ')}` failed: {reason}"
-        )
-    return done.stdout

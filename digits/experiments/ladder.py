@@ -7,7 +7,6 @@ lists them, `dvc exp apply NAME` brings one into the workspace.
 import hashlib
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -20,8 +19,15 @@ from pydantic import Field, ValidationError
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
 from digits.experiments.comparison import compare
-from digits.experiments.git import ROOT
-from digits.experiments.queue import dvc, read_queue, run_queue
+from digits.experiments.git import (
+    ROOT,
+    baseline_ref,
+    head_commit,
+    list_experiments,
+    read_file,
+    run_git,
+)
+from digits.experiments.queue import read_queue, run_dvc, run_queue
 from digits.experiments.revisions import read_hash, read_revision
 from digits.metrics.intervals import proportion
 from digits.params.nested import flatten, with_overrides
@@ -97,27 +103,20 @@ def found(ladder: Ladder) -> dict[str, str]:
     """The revisions of the rungs' experiments, by name: the newest with these settings and by the code that is there now."""
     revisions: dict[str, str] = {}
     wanted = {rung.name: params_of(ladder, rung).effective() for rung in ladder.rungs}
-    for ref in _git(
-        "for-each-ref",
-        "--sort=-committerdate",
-        "--format=%(refname:lstrip=4) %(objectname)",
-        "refs/exps",
-    ).splitlines():
-        name, _, revision = ref.rpartition(" ")
-        if name in wanted and name not in revisions and _is_current(wanted[name], revision):
-            revisions[name] = revision
+    for name, commit, _ in list_experiments(ROOT):
+        if name in wanted and name not in revisions and _is_current(wanted[name], commit):
+            revisions[name] = commit
     return revisions
 
 
 def _is_current(wanted: Mapping[str, Any], revision: str) -> bool:
     try:
-        if parse_params(_git("show", f"{revision}:params.yaml")).effective() != wanted:
+        if parse_params(read_file(ROOT, revision, "params.yaml")).effective() != wanted:
             return False
-        stages = parse_yaml(_git("show", f"{revision}:dvc.lock"), "dvc.lock")["stages"]
+        stages = parse_yaml(read_file(ROOT, revision, "dvc.lock"), "dvc.lock")["stages"]
     except (
         BadInput,
         KeyError,
-        subprocess.CalledProcessError,
     ):  # of before there were such params or such a file
         return False
     results = [stage for name, stage in stages.items() if name != "track"]  # which only reports
@@ -145,21 +144,21 @@ def run(ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
     there = found(ladder)
     todo = [rung for rung in rungs if rung.name not in there]
     queued = read_queue(ROOT).left.values()
-    head = _git("rev-parse", "HEAD")
+    head = head_commit(ROOT)
     for rung in todo:
         if rung.name not in queued:
             settings = [
                 part for override in overrides(ladder, rung) for part in ("--set-param", override)
             ]
-            _make_room(f"refs/exps/{head[:2]}/{head[2:]}/{rung.name}")
-            dvc(ROOT, "exp", "run", "--queue", "--name", rung.name, *settings)
+            _make_room(f"{baseline_ref(head)}/{rung.name}")
+            run_dvc(ROOT, "exp", "run", "--queue", "--name", rung.name, *settings)
     if todo:
         run_queue(ROOT, jobs)
 
 
 def _make_room(ref: str) -> None:
-    if revision := _git("for-each-ref", "--format=%(objectname)", ref):
-        _git("update-ref", "-d", ref)  # `dvc exp remove` might take another commit's
+    if revision := run_git(ROOT, "for-each-ref", "--format=%(objectname)", ref).strip():
+        run_git(ROOT, "update-ref", "-d", ref)  # `dvc exp remove` might take another commit's
         name, undo = ref.rpartition("/")[2], f"git update-ref {ref} {revision}"
         print(
             f"the experiment {name} is of other params or code and makes room: `{undo}` brings it back",
@@ -171,7 +170,7 @@ def measured(revision: str) -> dict[str, Any]:
     """The metrics of an experiment, as `test.accuracy` and so on."""
     values: dict[str, Any] = {}
     for part in ("validation", "test"):
-        of_part = json.loads(_git("show", f"{revision}:metrics/{part}.json"))
+        of_part = json.loads(read_file(ROOT, revision, f"metrics/{part}.json"))
         values |= {f"{part}.{name}": value for name, value in of_part.items()}
     return values
 
@@ -344,7 +343,3 @@ out keeps the numbers of its last run.
 
 | rung | chapter | published | here | | test accuracy | errors | seconds | MiB | than the rung above |
 |---|---|---|---|---|---|---|---|---|---|"""
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True).strip()

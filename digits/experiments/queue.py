@@ -72,7 +72,7 @@ def start_workers(root: Path, jobs: int, queue: Queue, begun: bool) -> None:
     Parameters: `begun`, whether workers have done something already. Raises BadInput when those were stopped.
     """
     if queue.active and not queue.workers:
-        dvc(root, "queue", "kill", *queue.active.values())
+        run_dvc(root, "queue", "kill", *queue.active.values())
     elif begun:
         waiting = ", ".join(queue.waiting.values())
         raise BadInput(
@@ -80,7 +80,7 @@ def start_workers(root: Path, jobs: int, queue: Queue, begun: bool) -> None:
         )
     if queue.waiting:
         repair_locks(root)
-        dvc(
+        run_dvc(
             root,
             "queue",
             "start",
@@ -128,7 +128,7 @@ def _is_alive(note: Path) -> bool:
         return False
 
 
-def dvc(root: Path, *arguments: str, **environment: str) -> None:
+def run_dvc(root: Path, *arguments: str, **environment: str) -> None:
     """Call DVC. Raises BadInput, with what it said, when it fails."""
     with TemporaryFile(
         "w+", encoding="utf-8"

@@ -1,7 +1,6 @@
 """What a revision of this repository came to: its params, its metrics and what it said of each image, read by git and DVC."""
 
 import json
-import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
+from digits.experiments.git import list_experiments
 from digits.metrics.predictions import Predictions, load
 
 WORKSPACE = "workspace"
@@ -90,22 +90,15 @@ def read_hash(root: Path, name: str, path: str) -> str:
     return str(outs[0]["md5"])
 
 
-def experiments(root: Path) -> list[str]:
-    """This repository's DVC experiments, newest first: their names, or the commits of those whose name others have too."""
+def experiment_names(root: Path) -> list[str]:
+    """This repository's DVC experiments, the newest first; of equal names, the short commits."""
     check_repository(root)
-    form = "--format=%(refname:lstrip=4) %(objectname:short)"
-    found = [
-        line.split()
-        for line in _git_lines(
-            root, "for-each-ref", "--sort=-committerdate", form, "refs/exps/[0-9a-f][0-9a-f]/*/*"
-        )
+    experiments = list_experiments(root)
+    times_used = Counter(experiment.name for experiment in experiments)
+    return [
+        experiment.name if times_used[experiment.name] == 1 else experiment.short_commit
+        for experiment in experiments
     ]
-    often = Counter(name for name, _ in found)
-    return [name if often[name] == 1 else commit for name, commit in found]
-
-
-def _git_lines(root: Path, *command: str) -> list[str]:
-    return subprocess.check_output(["git", *command], cwd=root, text=True).splitlines()
 
 
 def check_repository(root: Path) -> None:
@@ -128,12 +121,12 @@ def _opened(root: Path, name: str) -> Iterator[Repo]:
         with Repo(str(root), rev=commit) as repo:
             yield repo
     except (RevError, SCMError) as error:
-        alike = _git_lines(
-            root, "for-each-ref", "--format=%(objectname:short)", f"refs/exps/*/*/{name}"
-        )
-        if len(alike) > 1:
-            message = f"{len(alike)} experiments are called {name}: allowed is the commit of one ({', '.join(alike)})."
-            raise NoSuchRevision(message) from error
+        namesakes = [each.short_commit for each in list_experiments(root) if each.name == name]
+        if len(namesakes) > 1:
+            raise NoSuchRevision(
+                f"{len(namesakes)} experiments are called {name}: "
+                f"allowed is the commit of one ({', '.join(namesakes)})."
+            ) from error
         raise NoSuchRevision(
             f"{name} is no revision here: allowed are {WORKSPACE}, branches, tags, commits and DVC experiments (`dvc exp show`)."
         ) from error

@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline
 
 from digits.common.environment import HTTP_TIMEOUT
 from digits.common.files import open_array, read_json
-from digits.experiments.provenance import describe_source, experiment_here, run_name
+from digits.experiments.provenance import describe_source, current_experiment, run_name
 from digits.models.persistence import TRUSTED, load_model
 from digits.tracking.lookup import COMPLETE, KEY, database, server
 from digits.tracking.store import Store, one_line, open_store, sqlite_uri, unfinished_run_file
@@ -162,7 +162,7 @@ def _complete(store: Store, run: Run, result: Result) -> None:
 
 def _name_again(store: Store, run: Run) -> None:
     """Name run and source as they are now: what did not go into the training may have been edited or committed since it began."""
-    experiment = experiment_here()
+    experiment = current_experiment()
     source = describe_source(experiment)
     store.client.update_run(run.info.run_id, name=run_name(experiment))
     for outdated in {"dvc.experiment", "params_sha256"} & run.data.tags.keys() - source.keys():

@@ -11,6 +11,7 @@ import yaml
 
 from digits.common.errors import BadInput
 from digits.experiments import ladder
+from digits.experiments.git import Experiment
 from digits.experiments.ladder import (
     Ladder,
     Rung,
@@ -250,14 +251,11 @@ def test_an_experiment_with_other_params_is_not_the_rung(
 
     def found_with(settings: dict[str, Any]) -> dict[str, str]:
         files = {
-            "r:params.yaml": yaml.safe_dump(with_overrides(here, settings)),
-            "r:dvc.lock": "stages: {}",
+            "params.yaml": yaml.safe_dump(with_overrides(here, settings)),
+            "dvc.lock": "stages: {}",
         }
-        monkeypatch.setattr(
-            ladder,
-            "_git",
-            lambda command, what, *_: files[what] if command == "show" else f"{name} r",
-        )
+        monkeypatch.setattr(ladder, "read_file", lambda root, revision, path: files[path])
+        monkeypatch.setattr(ladder, "list_experiments", lambda root: [Experiment(name, "r", "r")])
         return found(LADDER)
 
     assert found_with({}) == {name: "r"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from digits.experiments.provenance import describe_source, experiment_here, run_name, uncommitted
+from digits.experiments.provenance import current_experiment, describe_source, run_name, uncommitted
 
 
 def exps(repository: Callable[..., str]) -> str:
@@ -47,8 +47,8 @@ class TestSource:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("DVC_EXP_NAME", "bluer-tit")
-        assert run_name(experiment_here()) == "bluer-tit"
-        assert describe_source(experiment_here())["dvc.experiment"] == "bluer-tit"
+        assert run_name(current_experiment()) == "bluer-tit"
+        assert describe_source(current_experiment())["dvc.experiment"] == "bluer-tit"
 
     def test_is_the_experiments_name_when_its_results_are_here(
         self, repository: Callable[..., str], tmp_path: Path
@@ -57,14 +57,14 @@ class TestSource:
         lock = "stages:\n  train: {{outs: [{{path: models, md5: {}}}]}}\n  track: {{outs: [{{path: .mlflow/tracked, md5: {}}}]}}\n"
         here = tmp_path / "dvc.lock"
         here.write_text(lock.format("a", "b"), encoding="utf-8")
-        assert experiment_here() == ""
+        assert current_experiment() == ""
         self.made_an_experiment(repository, "redder-kite")
         repository("update-ref", f"{exps(repository)}/has-no-lock", "HEAD")
-        assert experiment_here() == "redder-kite"
+        assert current_experiment() == "redder-kite"
         here.write_text(lock.format("a", "of another machine"), encoding="utf-8")
-        assert experiment_here() == "redder-kite"
+        assert current_experiment() == "redder-kite"
         here.write_text(lock.format("c", "b"), encoding="utf-8")
-        assert experiment_here() == ""
+        assert current_experiment() == ""
 
     def test_is_no_experiments_when_the_results_are_the_commits_own(
         self, repository: Callable[..., str], tmp_path: Path
@@ -76,7 +76,7 @@ class TestSource:
         repository("add", "dvc.lock")
         repository("commit", "-qm", "x")
         repository("update-ref", f"{exps(repository)}/champion", "HEAD")
-        assert experiment_here() == ""
+        assert current_experiment() == ""
 
     def test_is_the_experiments_name_in_a_folder_of_a_larger_repository(
         self, repository: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -88,7 +88,7 @@ class TestSource:
             "stages: {train: {outs: [{path: models, md5: a}]}}", encoding="utf-8"
         )
         self.made_an_experiment(repository, "redder-kite")
-        assert experiment_here() == "redder-kite"
+        assert current_experiment() == "redder-kite"
 
     @staticmethod
     def made_an_experiment(repository: Callable[..., str], name: str) -> None:
