@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from digits.common.files import open_array_file
 from digits.common.resources import peak_memory
 from digits.models.families import make_pipeline
 from digits.plots.charts import loss_by_seconds, save_png
@@ -34,7 +35,7 @@ class Reached(Exception):
 
 def learn(batch_size: int) -> list[Epoch]:
     """All epochs until the loss is reached."""
-    X = np.load(ROOT / "data" / "raw" / "images.npy", mmap_mode="r")[:60_000].reshape(60_000, -1)
+    images = open_array_file(ROOT / "data" / "raw" / "images.npy", np.uint8, (70_000, 28, 28))
     y = np.load(ROOT / "data" / "raw" / "labels.npy")[:60_000]
     done: list[Epoch] = []
 
@@ -51,7 +52,7 @@ def learn(batch_size: int) -> list[Epoch]:
         how = FitOptions(epochs=EPOCHS, seed=42, on_epoch=on_epoch)
         fit(
             pipeline,
-            TrainingSet(X, y, np.arange(60_000, dtype=np.int32)),
+            TrainingSet(images.reshape(60_000, 28 * 28), y, np.arange(60_000, dtype=np.int32)),
             rows,
             how,
             held_out=np.arange(50_000, 60_000, dtype=np.int32),

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from digits.common.errors import BadInput
-from digits.common.files import file_sha256, open_array, write_csv, write_json
+from digits.common.files import file_sha256, open_array, open_array_file, write_csv, write_json
 from digits.common.resources import peak_memory
 from digits.data.folds import TEST, make_target
 from digits.features.catalogue import n_features
@@ -38,15 +38,18 @@ def train(params: Params, outs: Outs) -> None:
 
     started = time.monotonic()
     augmented = Path("data/augmented")
-    images = open_array(augmented / "images.npy", np.uint8, (None, None, None))
+    images = open_array_file(augmented / "images.npy", np.uint8, (None, None, None))
     labels = open_array(augmented / "labels.npy", np.uint8, (len(images),))
     source = open_array(augmented / "source.npy", np.int32, (len(images),))
     fold = open_array(Path("data/split/fold.npy"), np.int8, (None,))
 
     how = params.train
-    n = np.count_nonzero(fold != TEST) if how.copies == "none" else len(images)
+    _, height, width = images.shape
+    n = int(np.count_nonzero(fold != TEST)) if how.copies == "none" else len(images)
     data = TrainingSet(
-        images[:n].reshape(n, -1), make_target(labels[:n], params.target), np.asarray(source[:n])
+        images.reshape(n, height * width),
+        make_target(labels[:n], params.target),
+        np.asarray(source[:n]),
     )
     most = {"images of a fit": len(np.unique(data.source)) - np.bincount(fold[fold != TEST]).max()}
     subsets = subsets_of(data, fold, how.train_sizes, how.seed)
@@ -56,10 +59,10 @@ def train(params: Params, outs: Outs) -> None:
     check_at_most(
         "train.components",
         how.components,
-        most | {"features of an image": n_features(how.features, images.shape[1:])},
+        most | {"features of an image": n_features(how.features, (height, width))},
     )
     pipeline = make_pipeline(
-        how.model, params.model_settings, how.seed, features=how.features, shape=images.shape[1:], scale=how.scale,
+        how.model, params.model_settings, how.seed, features=how.features, shape=(height, width), scale=how.scale,
         components=how.components, clusters=how.clusters, engine=how.engine,
     )  # fmt: skip
     epochs = n_epochs(how.model, params.model_settings)
@@ -113,7 +116,7 @@ def train(params: Params, outs: Outs) -> None:
                 sizes.append(size)
         write_csv(models / "train_sizes.csv", TrainSize._fields, sizes)
 
-        np.save(models / "example.npy", data.X[:1])
+        np.save(models / "example.npy", data.read(np.arange(1)))
         save_model(fit(pipeline, data, how=way), models / "model.skops")
         first = [epoch for epoch in curve if epoch.fit == curve[0].fit]
         write_csv(

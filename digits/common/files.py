@@ -3,9 +3,11 @@
 import csv
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -31,7 +33,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def open_array(path: Path, dtype: DTypeLike, shape: tuple[int | None, ...]) -> np.ndarray:
+def open_array(path: Path, dtype: DTypeLike, shape: tuple[int | None, ...]) -> np.memmap:
     """Map an .npy file read-only after checking what it is; None in `shape` stands for any length.
 
     DVC does not notice a cached file that was altered in place, so whoever opens one looks.
@@ -55,6 +57,73 @@ def open_array(path: Path, dtype: DTypeLike, shape: tuple[int | None, ...]) -> n
     return array
 
 
+@dataclass(frozen=True)
+class ArrayFile:
+    """An array in an .npy file, of which some rows are read without mapping the file.
+
+    The pages of a memory map, and their neighbours, count as this process's memory once they are
+    touched: whoever reads row after row of a large map holds all of it in the end.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    dtype : dtype
+        Of its values.
+    shape : tuple of int
+        Its rows first; the values lie in C order.
+    offset : int
+        Where the first value lies, in bytes from the beginning of the file.
+    """
+
+    path: Path
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    offset: int
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def reshape(self, *shape: int) -> Self:
+        """The same values, in their order, in rows of another shape; the last may be left out."""
+        assert math.prod(shape) <= math.prod(self.shape), f"{shape} is more than {self.shape}"
+        return type(self)(self.path, self.dtype, shape, self.offset)
+
+    def read(self, rows: NDArray) -> NDArray:
+        """Read some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (m,), int
+            Numbers of rows, from 0. Neighbours that follow each other are read at once.
+
+        Returns
+        -------
+        ndarray of shape (m, ...)
+        """
+        result = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        if len(rows) == 0:
+            return result
+        row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
+        ends = np.append(np.flatnonzero(np.diff(rows) != 1) + 1, len(rows))
+        with self.path.open("rb", buffering=0) as file:
+            for first, end in zip(np.append(0, ends[:-1]), ends, strict=True):
+                file.seek(self.offset + int(rows[first]) * row_bytes)
+                file.readinto(result[first:end].data)
+        return result
+
+
+def open_array_file(path: Path, dtype: DTypeLike, shape: tuple[int | None, ...]) -> ArrayFile:
+    """Check an .npy file as `open_array` does, to read rows of it. Raises BadInput as that does."""
+    array = open_array(path, dtype, shape)
+    if not array.flags.c_contiguous:
+        raise BadInput(
+            f"{path} holds an array in Fortran order, allowed is C order: it was changed since it "
+            "was made; delete it and run `dvc repro`."
+        )
+    return ArrayFile(path, array.dtype, array.shape, array.offset)
+
+
 def write_chunks(path: Path, chunks: Iterable[NDArray], length: int) -> None:
     """Write an .npy of `length` rows from consecutive chunks of them, holding one chunk in memory at a time."""
     start = 0
@@ -65,26 +134,6 @@ def write_chunks(path: Path, chunks: Iterable[NDArray], length: int) -> None:
         open_memmap(path, mode="r+")[start : start + len(chunk)] = chunk
         start += len(chunk)
     assert start == length, f"{path}: {start} rows came, {length} were announced"
-
-
-def read_rows(array: NDArray, rows: NDArray) -> NDArray:
-    """Some rows (ascending) of an array, in memory.
-
-    Of a mapped file without the map: pages of a map, and their neighbours, count as this process's memory once they are touched.
-    """
-    root: Any = array
-    while isinstance(getattr(root, "base", None), np.memmap):
-        root = root.base
-    if not isinstance(root, np.memmap) or not array.flags.c_contiguous or len(rows) == 0:
-        return np.asarray(array[rows])
-    start = root.offset + array.ctypes.data - root.ctypes.data
-    some = np.empty((len(rows), *array.shape[1:]), array.dtype)
-    ends = np.append(np.flatnonzero(np.diff(rows) != 1) + 1, len(rows))
-    with Path(str(root.filename)).open("rb", buffering=0) as file:
-        for first, end in zip(np.append(0, ends[:-1]), ends, strict=True):
-            file.seek(start + int(rows[first]) * array[0].nbytes)
-            file.readinto(some[first:end].data)
-    return some
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

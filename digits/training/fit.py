@@ -20,7 +20,7 @@ from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import threadpool_limits
 
 from digits.common.errors import BadInput
-from digits.common.files import CHUNK, read_rows
+from digits.common.files import CHUNK, ArrayFile
 from digits.common.resources import all_threads
 from digits.features.base import ImageTransformer
 from digits.models.committee import Committee
@@ -33,16 +33,20 @@ MEASURED = 10_000  # images, at most, on which the training loss is measured
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What may be learned: `X` (n, pixels) uint8, possibly memory-mapped; `y` (n,); `source` (n,) int32, the original that each row
-    is or was made from. The originals come first.
+    """What may be learned: `X` (n, pixels) uint8, in memory or in a file; `y` (n,); `source` (n,)
+    int32, the original that each row is or was made from. The originals come first.
     """
 
-    X: NDArray
+    X: NDArray | ArrayFile
     y: NDArray
     source: NDArray[np.int32]
     features: dict[str, NDArray] = field(
         default_factory=dict
     )  # of the originals, once they were computed
+
+    def read(self, rows: NDArray) -> NDArray:
+        """The pixels (m, pixels) uint8 of some rows (m,), in memory."""
+        return self.X.read(rows) if isinstance(self.X, ArrayFile) else np.asarray(self.X[rows])
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def fit(
     Parameters: `rows` (m,) ascending; `held_out` rows on which to follow the loss, epoch by epoch; `label` names this fit in
     messages and checkpoints. Raises BadInput when the model's numbers overflow.
     """
-    rows = np.arange(len(data.X), dtype=np.int32) if rows is None else rows
+    rows = np.arange(len(data.y), dtype=np.int32) if rows is None else rows
     with all_threads(), warnings.catch_warnings(), _overflow_in_a_sentence():
         # How many epochs and how large a batch is the user's choice; that the loss still falls is for the learning curve to show.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -145,7 +149,7 @@ def _fit(
     elif len(pipeline) > 1:
         model.fit(*prepare.joined(prepare.fit(originals), copies))
     else:
-        model.fit(read_rows(data.X, rows), data.y[rows])
+        model.fit(data.read(rows), data.y[rows])
     return pipeline
 
 
@@ -164,7 +168,7 @@ class _Preparation:
             Pipeline(part or [("nothing", "passthrough")])
             for part in (steps[:n_fixed], steps[n_fixed:])
         )
-        self._fixed.fit(read_rows(data.X, np.arange(1)))
+        self._fixed.fit(data.read(np.arange(1)))
         self._is_dear = any(isinstance(step, ImageTransformer) for _, step in steps)
         self._data = data
 
@@ -186,7 +190,7 @@ class _Preparation:
         """What the model gets of some rows, and their labels."""
         chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
         parts = [
-            self._learned.transform(self._fixed.transform(read_rows(self._data.X, chunk)))
+            self._learned.transform(self._fixed.transform(self._data.read(chunk)))
             for chunk in chunks
         ]
         return np.concatenate(parts), self._data.y[rows]
@@ -201,9 +205,9 @@ class _Preparation:
     def _features(self, originals: NDArray) -> NDArray:
         """What learns nothing, of originals: computed once for all fits, if it takes long."""
         if not self._is_dear:
-            return self._fixed.transform(read_rows(self._data.X, originals))
+            return self._fixed.transform(self._data.read(originals))
         known = self._data.features
         if (name := str(self._fixed)) not in known:
             everything = np.arange(len(np.unique(self._data.source)))
-            known[name] = self._fixed.transform(read_rows(self._data.X, everything))
+            known[name] = self._fixed.transform(self._data.read(everything))
         return known[name] if len(originals) == len(known[name]) else known[name][originals]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
-from digits.common.files import read_csv, read_rows
+from digits.common.files import read_csv
 from digits.data.folds import TEST
 from digits.metrics.intervals import proportion
 from digits.metrics.predictions import Predictions, decide, decision_scores, has_probability
@@ -94,7 +94,7 @@ def learning_curve(
             right = said.right[np.isin(said.rows, data.source[held_out])]
         else:
             model = fit(pipeline, data, with_copies(data, originals), quiet, label=f"{n} images")
-            scores = decision_scores(model, read_rows(data.X, held_out), f"after {n} images")
+            scores = decision_scores(model, data.read(held_out), f"after {n} images")
             right = decide(scores, has_probability(pipeline)) == data.y[held_out]
         accuracy, interval = (
             float(np.mean(right)),

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from digits.common.files import read_rows
 from digits.data.folds import TEST
 from digits.metrics.predictions import Predictions, decide, decision_scores, has_probability
 from digits.training.fit import DEFAULT_OPTIONS, FitOptions, TrainingSet, fit
@@ -33,7 +32,7 @@ def validate(
         learn = np.flatnonzero(held_out_in != number).astype(np.int32)
         held_out = np.flatnonzero(originals & (held_out_in == number)).astype(np.int32)
         model = fit(pipeline, data, learn, how, held_out, f"fold {number}")
-        scores[number] = decision_scores(model, read_rows(data.X, held_out), f"fold {number}")
+        scores[number] = decision_scores(model, data.read(held_out), f"fold {number}")
     rows = np.flatnonzero(originals & np.isin(held_out_in, numbers))
     ordered = np.empty((len(rows), *scores[last].shape[1:]))
     for number, of_fold in scores.items():

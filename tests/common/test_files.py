@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from digits.common.errors import BadInput
 from digits.common.files import (
     file_sha256,
     open_array,
+    open_array_file,
     read_json,
-    read_rows,
     remove,
     replace,
     sha256,
@@ -175,53 +175,49 @@ class TestWriteChunks:
         assert max(used) - used[0] < 40
 
 
-class TestReadRows:
+class TestArrayFile:
     @pytest.mark.parametrize(
-        "view",
-        [
-            lambda array: array,
-            lambda array: array.reshape(len(array), -1),
-            lambda array: array[:30].reshape(30, -1),
-            lambda array: array[:30],
-        ],
-        ids=["all", "flat", "flat prefix", "prefix"],
+        "shape",
+        [(60, 4, 5), (60, 20), (30, 20), (30, 4, 5)],
+        ids=["all", "flat", "flat beginning", "beginning"],
     )
     @pytest.mark.parametrize(
         "rows", [[0], [29, 3, 3, 17], [], range(0, 20, 3), range(5, 25)], ids=str
     )
-    def test_of_a_mapped_file_are_those_of_the_array(
-        self, tmp_path: Path, view: Callable[[NDArray], NDArray], rows: Any
+    def test_reads_the_rows_of_the_array(
+        self, tmp_path: Path, shape: tuple[int, ...], rows: Any
     ) -> None:
         images = np.random.default_rng(0).integers(0, 256, (60, 4, 5), np.uint8)
         np.save(tmp_path / "a.npy", images)
-        expected = view(images)[np.array(rows, np.int32)]
-        read = read_rows(
-            view(open_array(tmp_path / "a.npy", np.uint8, (None, 4, 5))), np.array(rows, np.int32)
-        )
-        np.testing.assert_array_equal(read, expected, strict=True)
-        assert type(read) is np.ndarray
+        file = open_array_file(tmp_path / "a.npy", np.uint8, (None, 4, 5)).reshape(*shape)
+        assert (len(file), file.shape, file.dtype) == (shape[0], shape, images.dtype)
+        result = file.read(np.array(rows, np.int32))
+        expected = images[: shape[0]].reshape(shape)[np.array(rows, np.int32)]
+        np.testing.assert_array_equal(result, expected, strict=True)
+        assert type(result) is np.ndarray
 
-    @pytest.mark.parametrize(
-        "view", [slice(10, None), slice(None, None, 2)], ids=["suffix", "every other"]
-    )
-    def test_of_any_other_part_of_a_mapped_file_are_those_of_the_array(
-        self, tmp_path: Path, view: slice
-    ) -> None:
-        np.save(tmp_path / "a.npy", np.arange(60, dtype=np.uint8)[:, None])
-        read = read_rows(open_array(tmp_path / "a.npy", np.uint8, (60, 1))[view], np.array([0, 7]))
-        np.testing.assert_array_equal(read, np.arange(60, dtype=np.uint8)[view][[0, 7], None])
+    def test_of_another_type_reads_the_rows_of_the_array(self, tmp_path: Path) -> None:
+        array = np.random.default_rng(0).normal(size=(60, 3))
+        np.save(tmp_path / "a.npy", array)
+        result = open_array_file(tmp_path / "a.npy", np.float64, (60, 3)).read(np.array([0, 7, 59]))
+        np.testing.assert_array_equal(result, array[[0, 7, 59]], strict=True)
 
-    def test_of_an_array_are_those_of_the_array(self) -> None:
-        np.testing.assert_array_equal(
-            read_rows(ARRAY, np.array([3, 0])), ARRAY[[3, 0]], strict=True
-        )
+    def test_is_checked_as_an_array_is(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "a.npy", ARRAY)
+        with pytest.raises(BadInput, match=r"holds uint8 of shape \(4, 6\), allowed is int8"):
+            open_array_file(tmp_path / "a.npy", np.int8, (4, 6))
 
-    def test_leave_no_page_of_the_file_behind(self, tmp_path: Path) -> None:
+    def test_in_fortran_order_is_refused(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "a.npy", np.asfortranarray(ARRAY))
+        with pytest.raises(BadInput, match=r"a\.npy holds an array in Fortran order, allowed is C"):
+            open_array_file(tmp_path / "a.npy", np.uint8, (4, 6))
+
+    def test_leaves_no_page_of_the_file_in_memory(self, tmp_path: Path) -> None:
         np.save(tmp_path / "a.npy", np.ones((40, 10**6), np.uint8))
-        array = open_array(tmp_path / "a.npy", np.uint8, (40, None))
+        file = open_array_file(tmp_path / "a.npy", np.uint8, (40, None))
         before = psutil.Process().memory_info().rss
-        total = sum(int(read_rows(array, np.array([row])).sum()) for row in range(40))
-        assert total == array.size and psutil.Process().memory_info().rss - before < 20e6
+        total = sum(int(file.read(np.array([row])).sum()) for row in range(40))
+        assert total == 40 * 10**6 and psutil.Process().memory_info().rss - before < 20e6
 
 
 class TestJson:

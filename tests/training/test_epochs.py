@@ -141,7 +141,7 @@ class TestLosses:
         ):
             with all_threads():
                 assert told == loss_and_accuracy(
-                    fitted[-1], (fitted[:-1].transform(DATA.X[rows]), DATA.y[rows])
+                    fitted[-1], (fitted[:-1].transform(DATA.read(rows)), DATA.y[rows])
                 )
 
     @every_model
@@ -202,11 +202,11 @@ class TestResuming:
 import sys
 from pathlib import Path
 import numpy as np
-from digits.learning import How, fit
-from digits.persistence import save_model
+from digits.training.fit import FitOptions, fit
+from digits.models.persistence import save_model
 from tests.small import IMAGES, LABELS, images, new
 folder = Path(sys.argv[1])
-how = How(epochs=8, checkpoints=folder / "checkpoints", on_epoch=lambda epoch: print(epoch.epoch, flush=True))
+how = FitOptions(epochs=8, checkpoints=folder / "checkpoints", on_epoch=lambda epoch: print(epoch.epoch, flush=True))
 data = images(np.tile(IMAGES, (2, 1)), np.tile(LABELS, 2))
 save_model(fit(new("mlp", epochs=8), data, how=how), folder / "model.skops")
 """
@@ -304,16 +304,16 @@ class TestMemory:
 import sys
 from pathlib import Path
 import numpy as np
-from digits.files import open_array
-from digits.learning import How, Images, fit
-from digits.machine import peak_memory
+from digits.common.files import open_array_file
+from digits.common.resources import peak_memory
+from digits.training.fit import FitOptions, TrainingSet, fit
 from tests.small import new
 model, originals, copies = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-X = open_array(Path(sys.argv[1]), np.uint8, (None, 28, 28))[: originals * copies]
+X = open_array_file(Path(sys.argv[1]), np.uint8, (None, 28, 28))
 source = np.tile(np.arange(originals, dtype=np.int32), copies)
-data = Images(X.reshape(len(X), -1), (source % 10).astype(np.uint8), source)
+data = TrainingSet(X.reshape(len(source), 28 * 28), (source % 10).astype(np.uint8), source)
 large = {} if model == "sgd" else {"batch_size": 1_000}
-fit(new(model, epochs=1, **large), data, how=How(epochs=1))
+fit(new(model, epochs=1, **large), data, how=FitOptions(epochs=1))
 print(peak_memory())
 """
 

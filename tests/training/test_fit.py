@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from digits.common.errors import BadInput
-from digits.common.files import read_rows
+from digits.common.files import open_array_file
 from digits.data.transforms import shift
 from digits.models.persistence import save_model
 from digits.models.svm import margins
@@ -28,9 +28,8 @@ N = 200
 PICTURES = IMAGES[:N].reshape(-1, 8, 8)
 SHIFTED = [shift(PICTURES, *by).reshape(-1, 64) for by in ((-1, 0), (1, 0), (0, -1), (0, 1))]
 ORIGINALS = np.arange(N, dtype=np.int32)
-COPIED = TrainingSet(
-    np.concatenate([IMAGES[:N], *SHIFTED]), np.tile(LABELS[:N], 5), np.tile(ORIGINALS, 5)
-)
+WITH_COPIES = np.concatenate([IMAGES[:N], *SHIFTED])
+COPIED = TrainingSet(WITH_COPIES, np.tile(LABELS[:N], 5), np.tile(ORIGINALS, 5))
 SUPPORT_VECTORS = FitOptions("support_vectors")
 
 
@@ -98,18 +97,18 @@ def test_a_model_learns_from_the_rows_given_and_what_prepares_from_the_originals
     monkeypatch.setattr(learning, "CHUNK", 77)
     fit(Pipeline(witnesses if prepared else witnesses[1:]), NUMBERED, SOME)
     ((X, y),) = Learning.at_once
-    np.testing.assert_array_equal(X, NUMBERED.X[SOME])
+    np.testing.assert_array_equal(X, NUMBERED.read(SOME))
     np.testing.assert_array_equal(y, NUMBERED.y[SOME])
     assert len(Preparing.learned) == prepared
     for learned in Preparing.learned:
-        np.testing.assert_array_equal(learned, NUMBERED.X[SOME[SOME < 1000]])
+        np.testing.assert_array_equal(learned, NUMBERED.read(SOME[SOME < 1000]))
 
 
 @pytest.mark.parametrize("prepared", [True, False])
 def test_by_epochs_every_row_comes_once_in_each_epoch_in_another_order(
     witnesses: Any, monkeypatch: pytest.MonkeyPatch, prepared: bool
 ) -> None:
-    monkeypatch.setattr("digits.epochs.BLOCK", 300)
+    monkeypatch.setattr("digits.training.epochs.BLOCK", 300)
     blocks = -(-len(SOME) // 300)
     fit(
         Pipeline(witnesses if prepared else witnesses[1:]),
@@ -129,7 +128,7 @@ def test_by_epochs_every_row_comes_once_in_each_epoch_in_another_order(
         orders.append(X[:, 0])
     assert not any(np.array_equal(one, other) for one, other in pairwise(orders))
     for learned in Preparing.learned:
-        np.testing.assert_array_equal(learned, NUMBERED.X[SOME[SOME < 1000]])
+        np.testing.assert_array_equal(learned, NUMBERED.read(SOME[SOME < 1000]))
 
 
 @pytest.mark.parametrize(
@@ -140,18 +139,19 @@ def test_by_epochs_no_more_is_read_at_once_than_a_block_where_no_step_learns(
 ) -> None:
     read: list[int] = []
 
-    def noting(array: NDArray, rows: NDArray) -> NDArray:
-        read.append(len(rows))
-        return read_rows(array, rows)
+    class Noting(TrainingSet):
+        def read(self, rows: NDArray) -> NDArray:
+            read.append(len(rows))
+            return super().read(rows)
 
-    monkeypatch.setattr(learning, "read_rows", noting)
+    data = Noting(IMAGES, LABELS, np.arange(len(IMAGES), dtype=np.int32))
     for module, size in ((learning, "CHUNK"), (learning, "MEASURED"), (epochs, "BLOCK")):
         monkeypatch.setattr(module, size, 100)
     how = way("softmax", epochs=2)
-    fit(new("softmax", **settings), images(IMAGES, LABELS), how=how)
+    fit(new("softmax", **settings), data, how=how)
     assert max(read) == 100
     read.clear()
-    fit(new("softmax", scale="standard"), images(IMAGES, LABELS), how=how)
+    fit(new("softmax", scale="standard"), data, how=how)
     assert max(read) == len(IMAGES), "what does learn sees all originals"
 
 
@@ -212,16 +212,16 @@ def test_preparation_is_that_of_the_originals_however_wild_the_copies(
 
 
 @pytest.mark.parametrize("model", ["svm", "softmax", "mlp", "sgd", "knn"])
-def test_a_mapped_file_gives_the_same_model(tmp_path: Path, model: str) -> None:
-    np.save(tmp_path / "images.npy", COPIED.X.reshape(-1, 8, 8))
-    mapped = TrainingSet(
-        np.load(tmp_path / "images.npy", mmap_mode="r")[: 3 * N].reshape(3 * N, -1),
+def test_images_in_a_file_give_the_same_model(tmp_path: Path, model: str) -> None:
+    np.save(tmp_path / "images.npy", WITH_COPIES.reshape(-1, 8, 8))
+    in_file = TrainingSet(
+        open_array_file(tmp_path / "images.npy", np.uint8, (None, 8, 8)).reshape(3 * N, 64),
         COPIED.y[: 3 * N],
         COPIED.source[: 3 * N],
     )
-    held = TrainingSet(COPIED.X[: 3 * N], mapped.y, mapped.source)
+    held = TrainingSet(WITH_COPIES[: 3 * N], in_file.y, in_file.source)
     rows = np.flatnonzero(held.source % 5 != 1).astype(np.int32)
-    files = [file_of(fit(new(model), data, rows, way(model)), tmp_path) for data in (held, mapped)]
+    files = [file_of(fit(new(model), data, rows, way(model)), tmp_path) for data in (held, in_file)]
     assert files[0] == files[1]
 
 
@@ -236,7 +236,11 @@ def straightforward(data: TrainingSet, rows: NDArray, settings: dict[str, Any]) 
 
 def pixels(data: TrainingSet, rows: list[int]) -> NDArray[np.float64]:
     return np.array(
-        [[np.float32(value) / np.float32(255) for value in data.X[row]] for row in rows], float
+        [
+            [np.float32(value) / np.float32(255) for value in row]
+            for row in data.read(np.array(rows))
+        ],
+        np.float64,
     )
 
 
@@ -246,7 +250,7 @@ class TestSupportVectors:
     def test_are_enlarged_by_their_copies_alone(self, n_copies: int, target: str) -> None:
         n = N * (1 + n_copies)
         data = TrainingSet(
-            COPIED.X[:n],
+            WITH_COPIES[:n],
             COPIED.y[:n] if target == "digit" else COPIED.y[:n] == 5,
             COPIED.source[:n],
         )
@@ -267,7 +271,9 @@ class TestSupportVectors:
     def test_there_are_fewer_of_them_than_images(self) -> None:
         """Else these tests would say nothing."""
         model = fit(new("svm"), COPIED, how=SUPPORT_VECTORS)[-1]
-        assert 5 * 10 < model.shape_fit_[0] < 0.9 * len(COPIED.X) and model.shape_fit_[0] % 5 == 0
+        assert (
+            5 * 10 < model.shape_fit_[0] < 0.9 * len(WITH_COPIES) and model.shape_fit_[0] % 5 == 0
+        )
 
     def test_without_copies_are_all_that_is_learned_from(self) -> None:
         data = images(IMAGES[:N], LABELS[:N])
@@ -278,7 +284,7 @@ class TestSupportVectors:
     def test_of_what_is_held_out_no_copy_is_learned_from(self) -> None:
         """The held-out images, and they alone, have ink in the first pixel."""
         rows = np.flatnonzero(COPIED.source % 4 != 0).astype(np.int32)
-        X = COPIED.X.copy()
+        X = WITH_COPIES.copy()
         X[:, 0] = 0
         X[COPIED.source % 4 == 0, 0] = 255
         model = fit(new("svm"), TrainingSet(X, COPIED.y, COPIED.source), rows, SUPPORT_VECTORS)[-1]

@@ -183,7 +183,9 @@ def test_all_images_are_what_holdout_validation_says(
     holdout = validate(new(model), data, fold, "holdout", way(model))
     assert rows[-1][:3] == (600, 300, round(float(holdout.right.mean()), 10))
     fitted = learning.fit(new(model), data, with_copies(data, chosen[-1]), way(model))
-    scores = decision_scores(fitted, data.X[:900][fold[data.source[:900]] == 2], "again")
+    scores = decision_scores(
+        fitted, data.read(np.flatnonzero(fold[data.source[:900]] == 2)), "again"
+    )
     np.testing.assert_array_equal(scores, holdout.scores)
 
 
@@ -196,7 +198,7 @@ def test_accuracy_is_that_of_scikit_learn_on_the_same_rows(
     rows, _, chosen = curve(new("svm"), data, fold, FitOptions(copies, seed=4))
     held_out = np.flatnonzero(fold[data.source[:900]] == 2)
     for row, originals in zip(rows, chosen, strict=True):
-        X, y = data.X / np.float32(255), data.y
+        X, y = data.read(np.arange(len(data.y))) / np.float32(255), data.y
         learn = np.concatenate([originals, originals + 900, originals + 1800])
         if copies == "support_vectors":
             support = originals[clone(SVC(**settings())).fit(X[originals], y[originals]).support_]
