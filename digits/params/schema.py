@@ -18,7 +18,7 @@ from pydantic import (
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
-from digits.params.messages import _names, _nearest, _sentence
+from digits.params.messages import did_you_mean, field_names, sentence
 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
@@ -116,7 +116,7 @@ def _one_or_several(value: Any) -> Any:
     for name in names:
         if name not in FEATURES:
             raise ValueError(
-                f"allowed are {', '.join(FEATURES)}, or a list of several{_nearest(str(name), list(FEATURES))}"
+                f"allowed are {', '.join(FEATURES)}, or a list of several{did_you_mean(str(name), list(FEATURES))}"
             )
     return value
 
@@ -229,7 +229,7 @@ class _Members(Section):
     def _several(self) -> Self:
         if len(members := self.model_dump()) < 2:
             raise ValueError(
-                f"members are {', '.join(members) or 'none'}, allowed are two or more of {_names(type(self))}"
+                f"members are {', '.join(members) or 'none'}, allowed are two or more of {', '.join(field_names(type(self)))}"
             )
         return self
 
@@ -337,9 +337,11 @@ def parse_params(text: str | bytes, name: str = "params.yaml") -> Params:
     values = parse_yaml(text, name)
     if not isinstance(values, dict):
         raise BadInput(
-            f"{name} holds {type(values).__name__}, allowed is a mapping with the sections {_names(Params)}."
+            f"{name} holds {type(values).__name__}, allowed is a mapping with the sections {', '.join(field_names(Params))}."
         )
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        raise BadInput("\n".join(f"{name}: {_sentence(e)}" for e in error.errors())) from None
+        raise BadInput(
+            "\n".join(f"{name}: {sentence(e, Params)}" for e in error.errors())
+        ) from None
