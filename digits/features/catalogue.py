@@ -1,58 +1,107 @@
-"""From names to a scikit-learn pipeline: any model on any representation."""
+"""The table of representations: what is computed of an image before the model sees it.
 
-from collections.abc import Sequence
+Every stage reads this table, by the schema of params.yaml. So it imports no transformer: each is
+named as "module:name" and imported when it is made.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pkgutil import resolve_name
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from digits.features.deskew import Deskew
-from digits.features.scattering import Scattering
+@dataclass(frozen=True)
+class Step:
+    """One transformer of a scikit-learn pipeline.
+
+    Attributes
+    ----------
+    name : str
+        Of the step in the pipeline.
+    target : str
+        What makes the transformer, as "module:name".
+    settings : mapping
+        Its keyword arguments.
+    """
+
+    name: str
+    target: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def make(self, **more: Any) -> tuple[str, Any]:
+        """Return the step's name and a new transformer, given more keyword arguments."""
+        return self.name, resolve_name(self.target)(**self.settings, **more)
 
 
-def to_unit_interval(X: NDArray) -> NDArray[np.float32]:
-    """Pixels 0..255 as float32 0..1."""
-    return np.divide(X, 255, dtype=np.float32)
+@dataclass(frozen=True)
+class Entry:
+    """A value of `train.features` or `train.scale`: one line on it, and the steps that it means."""
+
+    summary: str
+    steps: tuple[Step, ...] = ()
 
 
-def sqrt_intensity(X: NDArray) -> NDArray[np.float32]:
-    """The square root of what `unit` would give, without its sign: faint strokes count for more."""
-    X = np.abs(X, dtype=np.float32)
-    X /= 255
-    return np.sqrt(X, out=X)
+_DESKEW = Step("deskew", "digits.features.deskew:Deskew")
+_NORMALIZE = Step("normalize", "digits.features.deskew:Deskew", {"resize": True})
+_SCATTERING = Step("scattering", "digits.features.scattering:Scattering")
 
-
-# In the order in which they are applied.
-REPRESENTATIONS: dict[str, Any] = {
-    "pixels": lambda shape: [],
-    "deskewed": lambda shape: [("deskew", Deskew(shape))],
-    "normalized": lambda shape: [("normalize", Deskew(shape, resize=True))],
-    "scattering": lambda shape: [("scattering", Scattering(shape))],
+# Transformers of images: each is given the images' shape.
+REPRESENTATIONS: dict[str, Entry] = {
+    "pixels": Entry("the pixels themselves"),
+    "deskewed": Entry("upright and centred", (_DESKEW,)),
+    "normalized": Entry("upright, centred and of one size", (_NORMALIZE,)),
+    "scattering": Entry("49 maps of wavelet moduli", (_SCATTERING,)),
+    "deskewed_scattering": Entry("scattering of deskewed images", (_DESKEW, _SCATTERING)),
+    "normalized_scattering": Entry("scattering of normalized images", (_NORMALIZE, _SCATTERING)),
 }
 
-for _name in ("deskewed", "normalized"):
-    REPRESENTATIONS[f"{_name}_scattering"] = lambda shape, first=REPRESENTATIONS[_name]: [
-        *first(shape),
-        *REPRESENTATIONS["scattering"](shape),
-    ]
-
-SCALES: dict[str, Any] = {
-    "none": lambda: [],
-    "unit": lambda: [("scale", FunctionTransformer(to_unit_interval))],
-    "standard": lambda: [("scale", StandardScaler())],
-    "sqrt": lambda: [("scale", FunctionTransformer(sqrt_intensity))],
+SCALES: dict[str, Entry] = {
+    "none": Entry("as it is"),
+    "unit": Entry("divided by 255", (Step("scale", "digits.features.scaling:make_unit_scaler"),)),
+    "standard": Entry(
+        "each feature to mean 0 and variance 1",
+        (Step("scale", "sklearn.preprocessing:StandardScaler"),),
+    ),
+    "sqrt": Entry(
+        "the square root of the absolute value, divided by 255 first",
+        (Step("scale", "digits.features.scaling:make_sqrt_scaler"),),
+    ),
 }
+
+
+def make_steps(features: str, shape: tuple[int, int] | None) -> list[tuple[str, Any]]:
+    """Return new transformers of a representation, as steps of a pipeline.
+
+    Parameters
+    ----------
+    features : str
+        A key of REPRESENTATIONS.
+    shape : (height, width) or None
+        Of the images, in pixels; None for square ones.
+    """
+    return [step.make(shape=shape) for step in REPRESENTATIONS[features].steps]
+
+
+def make_scaler(scale: str) -> list[tuple[str, Any]]:
+    """Return new transformers of a scale, a key of SCALES, as steps of a pipeline."""
+    return [step.make() for step in SCALES[scale].steps]
 
 
 def n_features(features: str | Sequence[str], shape: tuple[int, int]) -> int:
-    """How many features there are of an image (height, width); for a committee, what the member with the fewest has."""
+    """Return the number of features of an image.
+
+    Parameters
+    ----------
+    features : str or sequence of str
+        A key of REPRESENTATIONS, or several for a committee: then the smallest number counts.
+    shape : (height, width)
+        Of the image, in pixels.
+    """
+    import numpy as np
+
     if not isinstance(features, str):
         return min(n_features(name, shape) for name in features)
-    blank = np.zeros((1, shape[0] * shape[1]), np.uint8)
-    return (
-        blank.shape[1]
-        if features == "pixels"
-        else Pipeline(REPRESENTATIONS[features](shape)).fit_transform(blank).shape[1]
-    )
+    X = np.zeros((1, shape[0] * shape[1]), np.uint8)
+    for _, transformer in make_steps(features, shape):
+        X = transformer.fit_transform(X)
+    return X.shape[1]

@@ -17,7 +17,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 
-from digits.features.catalogue import REPRESENTATIONS, SCALES
+from digits.features.catalogue import make_scaler, make_steps
 from digits.models.committee import Committee
 from digits.models.few_labels import FewLabelsClassifier
 from digits.models.intelex import IntelexNeighborsClassifier, IntelexSVC
@@ -96,7 +96,7 @@ def make_pipeline(
             for name in features
         ]
         return Pipeline([("committee", Committee(members))])
-    steps = [*REPRESENTATIONS[features](shape), *SCALES[scale]()]
+    steps = [*make_steps(features, shape), *make_scaler(scale)]
     if components:
         steps.append(("pca", PCA(components, svd_solver="covariance_eigh")))
     if clusters:

@@ -18,8 +18,8 @@ from sklearn.utils import Bunch
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from digits.common.errors import BadInput
-from digits.features.catalogue import sqrt_intensity, to_unit_interval
 from digits.features.deskew import Deskew
+from digits.features.scaling import sqrt_intensity, to_unit_interval
 from digits.features.scattering import Scattering
 from digits.models.committee import Committee
 from digits.models.few_labels import FewLabelsClassifier

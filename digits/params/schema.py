@@ -1,5 +1,6 @@
 """The schema of `params.yaml`: the whole file is checked before any stage works."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,7 +19,9 @@ from pydantic import (
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
-from digits.params.messages import did_you_mean, field_names, sentence
+from digits.data.catalogue import SOURCES, allowed_datasets, find_source
+from digits.features.catalogue import REPRESENTATIONS, SCALES
+from digits.params.messages import did_you_mean, list_fields, sentence
 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
@@ -52,15 +55,32 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+def _known_dataset(value: str) -> str:
+    if not find_source(value):
+        names = allowed_datasets()
+        near = did_you_mean(value, [name for name in names if ":" not in name])
+        raise ValueError(f"allowed are {', '.join(names)}{near}")
+    return value
+
+
+def _digest(value: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", value):
+        raise ValueError("allowed: null or the 64 hexadecimal digits that `fetch` printed")
+    return value
+
+
 class Fetch(Section):
-    dataset: Annotated[str, Field(pattern=r"^(mnist_784|digits_8x8|idx:.+)$")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
+    dataset: Annotated[str, AfterValidator(_known_dataset)]
+    sha256: Annotated[str, AfterValidator(_digest)] | None
 
     @model_validator(mode="after")
-    def _only_ones_own(self) -> Self:
-        if self.sha256 is not None and not self.dataset.startswith("idx:"):
+    def _only_of_ones_own(self) -> Self:
+        found = find_source(self.dataset)
+        if self.sha256 is not None and found and found[0].sha256:
+            own = " or ".join(source.name for source in SOURCES if not source.sha256)
             raise ValueError(
-                f"sha256 is set, but {self.dataset} is pinned already: allowed is null, or a dataset of idx:FOLDER"
+                f"sha256 is set, but {self.dataset} is pinned already: "
+                f"allowed is null, or a dataset of {own}"
             )
         return self
 
@@ -99,25 +119,22 @@ class Augment(Section):
     seed: Seed
 
 
-FEATURES = (
-    "pixels",
-    "deskewed",
-    "normalized",
-    "scattering",
-    "deskewed_scattering",
-    "normalized_scattering",
-)
-
-
 def _one_or_several(value: Any) -> Any:
     names = value if isinstance(value, list) else [value]
     if len(names) != len({str(name) for name in names}) or len(names) < 1:
         raise ValueError("allowed is one representation or a list of several different ones")
     for name in names:
-        if name not in FEATURES:
+        if not isinstance(name, str) or name not in REPRESENTATIONS:
+            near = did_you_mean(str(name), REPRESENTATIONS)
             raise ValueError(
-                f"allowed are {', '.join(FEATURES)}, or a list of several{did_you_mean(str(name), list(FEATURES))}"
+                f"allowed are {', '.join(REPRESENTATIONS)}, or a list of several{near}"
             )
+    return value
+
+
+def _known_scale(value: Any) -> Any:
+    if not isinstance(value, str) or value not in SCALES:
+        raise ValueError(f"allowed are {', '.join(SCALES)}{did_you_mean(str(value), SCALES)}")
     return value
 
 
@@ -130,7 +147,7 @@ def _ascending(value: list[float]) -> list[float]:
 class Train(Section):
     model: Model
     features: Annotated[Any, AfterValidator(_one_or_several)]
-    scale: Literal["none", "unit", "standard", "sqrt"]
+    scale: Annotated[Any, AfterValidator(_known_scale)]
     components: Annotated[int, Field(ge=0)]
     clusters: Annotated[int, Field(ge=0)]
     copies: Literal["all", "support_vectors", "none"]
@@ -229,7 +246,7 @@ class _Members(Section):
     def _several(self) -> Self:
         if len(members := self.model_dump()) < 2:
             raise ValueError(
-                f"members are {', '.join(members) or 'none'}, allowed are two or more of {', '.join(field_names(type(self)))}"
+                f"members are {', '.join(members) or 'none'}, allowed are two or more of {list_fields(type(self))}"
             )
         return self
 
@@ -337,7 +354,7 @@ def parse_params(text: str | bytes, name: str = "params.yaml") -> Params:
     values = parse_yaml(text, name)
     if not isinstance(values, dict):
         raise BadInput(
-            f"{name} holds {type(values).__name__}, allowed is a mapping with the sections {', '.join(field_names(Params))}."
+            f"{name} holds {type(values).__name__}, allowed is a mapping with the sections {list_fields(Params)}."
         )
     try:
         return Params.model_validate(values)

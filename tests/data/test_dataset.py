@@ -11,10 +11,10 @@ from numpy.typing import DTypeLike, NDArray
 from sklearn.datasets import load_digits
 
 from digits.common.errors import BadInput
+from digits.data.catalogue import SOURCES
 from digits.data.dataset import (
-    PINNED,
     DataSet,
-    checked,
+    check_digest,
     digits_8x8,
     from_files,
     from_folder,
@@ -162,7 +162,7 @@ class TestSmallDigits:
         assert data.images.min() == 0 and data.images.max() == 255
 
     def test_have_their_pinned_digest(self) -> None:
-        assert digits_8x8().sha256 == PINNED["digits_8x8"]
+        assert digits_8x8().sha256 == SOURCES[1].sha256
 
 
 @pytest.mark.parametrize("different", ["images", "labels", "order", "n_train"])
@@ -180,9 +180,9 @@ def test_a_data_set_with_another_digest_is_refused(different: str) -> None:
     with pytest.raises(
         BadInput, match=f"^source: .* SHA-256 {data.sha256}, allowed is the pinned {pinned}"
     ):
-        checked(data, "source", pinned)
-    assert checked(data, "source", None) is data
-    assert checked(data, "source", data.sha256) is data
+        check_digest(data, "source", pinned)
+    assert check_digest(data, "source", None) is data
+    assert check_digest(data, "source", data.sha256) is data
 
 
 @pytest.fixture

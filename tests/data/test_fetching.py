@@ -5,15 +5,17 @@ import hashlib
 import os
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from digits.common.errors import BadInput
-from digits.data import mirrors
-from digits.data.dataset import PINNED
+from digits.data import catalogue, mirrors
+from digits.data.catalogue import find_source
+from digits.data.fetching import CACHE, cache_folder, fetch_dataset
 from digits.data.idx import FILES
-from digits.data.mirrors import MIRRORS, ORDER, chosen_order, fetch, first_that_delivers, idx_host
+from digits.data.mirrors import MIRRORS, ORDER, chosen_order, first_that_delivers, idx_host
 from tests import served
 from tests.idx_files import idx_file
 from tests.scratch import Project, ran
@@ -33,6 +35,17 @@ from tests.served import (
 
 serve, nobody, mute = served.serve, served.nobody, served.mute
 _sockets_are_left_as_they_were = served.sockets_are_left_as_they_were
+
+
+def pinned_digest(dataset: str) -> str | None:
+    found = find_source(dataset)
+    assert found
+    return found[0].sha256
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
 
 
 class TestOrder:
@@ -61,7 +74,7 @@ class TestOrder:
     ) -> None:
         monkeypatch.setenv("DIGITS_MIRRORS", value)
         with pytest.raises(BadInput) as caught:
-            fetch("mnist_784", None, tmp_path)
+            fetch_dataset("mnist_784", None, tmp_path)
         assert str(caught.value) == (
             "the environment variable DIGITS_MIRRORS names 'lecun', allowed are openml, cvdf, ossci, npm, comma-separated."
         )
@@ -72,7 +85,8 @@ class TestFetchMnist:
 
     @pytest.fixture(autouse=True)
     def _pinned(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(PINNED, "mnist_784", DATA.sha256)
+        pinned = [replace(each, sha256=DATA.sha256) for each in catalogue.SOURCES[:1]]
+        monkeypatch.setattr(catalogue, "SOURCES", pinned)
         monkeypatch.setenv(ORDER, "first,second")
 
     def use(
@@ -96,7 +110,7 @@ class TestFetchMnist:
     ) -> None:
         first, second = serve(gz_answers()), serve(gz_answers())
         self.use(monkeypatch, first.url, second.url)
-        assert_is_data(fetch("mnist_784", None, tmp_path))
+        assert_is_data(fetch_dataset("mnist_784", None, tmp_path))
         assert (len(first.asked), len(second.asked)) == (4, 0)
 
     @pytest.mark.parametrize("wrong", ["404", "page", "refused", "mute"])
@@ -120,7 +134,7 @@ class TestFetchMnist:
                 first = mute
         self.use(monkeypatch, first, serve(gz_answers()).url)
         start = time.monotonic()
-        assert_is_data(fetch("mnist_784", None, tmp_path))
+        assert_is_data(fetch_dataset("mnist_784", None, tmp_path))
         assert time.monotonic() - start < 4
 
     def test_goes_on_when_files_or_data_are_not_the_pinned_ones(
@@ -137,7 +151,7 @@ class TestFetchMnist:
         second = serve(gz_answers(Answer(other)))
         self.use(monkeypatch, serve(gz_answers(Answer(other))).url, second.url, sha256)
         with pytest.raises(BadInput) as caught:
-            fetch("mnist_784", None, tmp_path)
+            fetch_dataset("mnist_784", None, tmp_path)
         assert re.search(
             rf"first: {name}.gz came with SHA-256 {sha256[name]}, expected {GZ_SHA256[name]}",
             str(caught.value),
@@ -157,13 +171,59 @@ class TestFetchMnist:
     ) -> None:
         self.use(monkeypatch, serve({}).url, nobody)
         with pytest.raises(BadInput) as caught:
-            fetch("mnist_784", None, tmp_path)
+            fetch_dataset("mnist_784", None, tmp_path)
         said = str(caught.value)
         assert "\n" not in said and said.startswith(
             "MNIST could not be fetched (first: HTTPError: HTTP Error 404: Not Found; second: "
         )
         assert "refused" in said.split("second: ")[1]
         assert "fetch.dataset to digits_8x8" in said and "idx:FOLDER" in said
+
+    def test_asks_nobody_the_second_time(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        server = serve(gz_answers())
+        self.use(monkeypatch, server.url, server.url)
+        fetch_dataset("mnist_784", None, tmp_path)
+        assert len(server.asked) == 4
+        assert_is_data(fetch_dataset("mnist_784", None, tmp_path / "another clone"))
+        assert len(server.asked) == 4
+
+    @pytest.mark.parametrize("damage", ["another pixel", "cut", "a file is gone"])
+    def test_fetches_again_what_is_damaged_in_the_cache(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: str
+    ) -> None:
+        server = serve(gz_answers())
+        self.use(monkeypatch, server.url, server.url)
+        fetch_dataset("mnist_784", None, tmp_path)
+        file = cache_folder() / DATA.sha256 / "images.npy"
+        content = file.read_bytes()
+        match damage:
+            case "another pixel":
+                file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+            case "cut":
+                file.write_bytes(content[:-1])
+            case "a file is gone":
+                file.unlink()
+        assert_is_data(fetch_dataset("mnist_784", None, tmp_path))
+        assert len(server.asked) == 8
+        assert_is_data(fetch_dataset("mnist_784", None, tmp_path))
+        assert len(server.asked) == 8
+        assert [path.name for path in cache_folder().iterdir()] == [DATA.sha256]
+
+    def test_needs_no_place_to_keep_it(
+        self,
+        serve: Serve,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        server = serve(gz_answers())
+        self.use(monkeypatch, server.url, server.url)
+        (tmp_path / "file").write_bytes(b"")
+        monkeypatch.setenv(CACHE, str(tmp_path / "file" / "cache"))
+        assert_is_data(fetch_dataset("mnist_784", None, tmp_path))
+        assert "mnist_784 is not kept in" in caplog.text
 
 
 def test_the_first_that_delivers_need_not_be_pinned(serve: Serve) -> None:
@@ -173,7 +233,7 @@ def test_the_first_that_delivers_need_not_be_pinned(serve: Serve) -> None:
 
 def test_small_digits_need_no_mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(mirrors, "MIRRORS", {})
-    assert fetch("digits_8x8", None, tmp_path).sha256 == PINNED["digits_8x8"]
+    assert fetch_dataset("digits_8x8", None, tmp_path).sha256 == pinned_digest("digits_8x8")
 
 
 class TestOnesOwnFolder:
@@ -187,7 +247,7 @@ class TestOnesOwnFolder:
 
     @pytest.mark.parametrize("sha256", [None, DATA.sha256])
     def test_is_relative_to_the_base(self, base: Path, sha256: str | None) -> None:
-        assert_is_data(fetch("idx:my own/digits", sha256, base))
+        assert_is_data(fetch_dataset("idx:my own/digits", sha256, base))
 
     def test_is_found_and_its_digest_checked_when_dvc_runs_in_a_copy_of_the_repository(
         self, base: Path, newcomer: Project
@@ -199,19 +259,19 @@ class TestOnesOwnFolder:
         assert f"SHA-256 {DATA.sha256}, allowed is the pinned {'f' * 64}" in said
 
     def test_may_be_absolute_or_at_home(self, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert_is_data(fetch(f"idx:{base / 'my own' / 'digits'}", None, base / "elsewhere"))
+        assert_is_data(fetch_dataset(f"idx:{base / 'my own' / 'digits'}", None, base / "elsewhere"))
         monkeypatch.setenv("HOME", str(base / "my own"))
         monkeypatch.setenv("USERPROFILE", str(base / "my own"))
-        assert_is_data(fetch("idx:~/digits", None, base / "elsewhere"))
+        assert_is_data(fetch_dataset("idx:~/digits", None, base / "elsewhere"))
 
     def test_with_another_digest_is_refused(self, base: Path) -> None:
         with pytest.raises(
             BadInput,
             match=f"^idx:my own/digits: .* SHA-256 {DATA.sha256}, allowed is the pinned {'0' * 64}",
         ):
-            fetch("idx:my own/digits", "0" * 64, base)
+            fetch_dataset("idx:my own/digits", "0" * 64, base)
 
     @pytest.mark.parametrize("folder", ["nowhere", "my own", "~nobody-of-this-name/digits"])
     def test_without_the_files_is_refused(self, base: Path, folder: str) -> None:
         with pytest.raises(BadInput, match="train-images-idx3-ubyte"):
-            fetch(f"idx:{folder}", None, base)
+            fetch_dataset(f"idx:{folder}", None, base)

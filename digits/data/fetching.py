@@ -1,0 +1,81 @@
+"""Fetch a data set by its name, check it, and keep what came over the network."""
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import platformdirs
+
+from digits.common.errors import BadInput
+from digits.common.files import replace
+from digits.data.catalogue import Source, allowed_datasets, find_source
+from digits.data.dataset import DataSet, check_digest, open_raw, save_raw
+
+log = logging.getLogger(__name__)
+CACHE = "DIGITS_CACHE"  # environment variable: the folder in which downloads are kept
+
+
+def fetch_dataset(dataset: str, sha256: str | None, base: Path) -> DataSet:
+    """Fetch a data set and check it.
+
+    Parameters
+    ----------
+    dataset : str
+        As `fetch.dataset` in params.yaml.
+    sha256 : str or None
+        What `DataSet.sha256` of a person's own data must be; None accepts any.
+    base : Path
+        What a relative folder starts from.
+
+    Raises
+    ------
+    BadInput
+        When the name is unknown, no mirror delivers, a file is missing or damaged, or the digest
+        differs.
+    """
+    found = find_source(dataset)
+    if not found:
+        allowed = ", ".join(allowed_datasets())
+        raise BadInput(f"fetch.dataset is {dataset!r}, allowed are {allowed}.")
+    source, folder = found
+    if source.takes_folder:
+        path = Path(folder)
+        with contextlib.suppress(RuntimeError):  # ~ of nobody: then it is a folder's name
+            path = path.expanduser()
+        return check_digest(source.fetch(base / path), dataset, sha256)
+    if source.is_download:
+        return _fetch_once(source)
+    return check_digest(source.fetch(), dataset, source.sha256)
+
+
+def cache_folder() -> Path:
+    """Return the folder in which downloads are kept, which need not be there yet.
+
+    It is this machine's, not the repository's: a new clone needs no network.
+    """
+    given = os.environ.get(CACHE)
+    return Path(given) if given else platformdirs.user_cache_path("digits", appauthor=False)
+
+
+def _fetch_once(source: Source) -> DataSet:
+    kept = cache_folder() / (source.sha256 or source.name)
+    if kept.exists():
+        try:
+            data = check_digest(open_raw(kept), source.name, source.sha256)
+            log.info("%s is on this machine already, in %s", source.name, kept)
+            return data
+        except BadInput as error:
+            log.warning("%s; it is fetched again.", error)
+    data = check_digest(source.fetch(), source.name, source.sha256)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=kept.parent) as temporary:
+            new = Path(temporary) / "new"
+            new.mkdir()
+            save_raw(data, new)
+            replace(new, kept)
+    except OSError as error:  # a full disk, a home that is read-only: the data is here all the same
+        log.warning("%s is not kept in %s (%s)", source.name, kept.parent, error.strerror or error)
+    return data

@@ -1,0 +1,1 @@
+"""What every stage does around its work: validate params, publish outs, notice edited inputs."""

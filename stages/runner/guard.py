@@ -1,0 +1,130 @@
+"""Notice whether anything that a stage depends on was edited while it ran.
+
+DVC hashes what a stage depends on after it ran. Whatever was edited in the meantime would be
+recorded as the input of an output that never saw it, and the run cache would hand that out for
+ever (https://github.com/treeverse/dvc/issues/11058). So a stage whose inputs changed fails.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from digits.common.dvc_yaml import parse_yaml
+from digits.common.errors import BadInput
+from digits.common.files import file_sha256
+
+PARAMS = Path("params.yaml")
+CODE = ("stages", "digits")  # the folders whose modules are dependencies
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The params and the code of a repository at one moment.
+
+    Attributes
+    ----------
+    root : Path
+        The repository's folder.
+    files : dict
+        The bytes of params.yaml, dvc.yaml and every module, by path from the root.
+    """
+
+    root: Path
+    files: dict[Path, bytes]
+
+    @classmethod
+    def take(cls, root: Path) -> "Snapshot":
+        """Read the files as they are now, which .dvcignore lets DVC see too."""
+        modules = [
+            path
+            for folder in CODE
+            for path in (root / folder).rglob("*.py")
+            if not path.name.startswith(".")
+        ]
+        paths = [*modules, root / PARAMS, root / "dvc.yaml"]
+        return cls(root, {path.relative_to(root): path.read_bytes() for path in paths})
+
+    def code(self, dep: str) -> dict[Path, bytes]:
+        """Return the modules that a dependency, a file or a folder, stands for."""
+        path = Path(dep)
+        return {
+            file: content
+            for file, content in self.files.items()
+            if file == path or path in file.parents
+        }
+
+
+class Guard:
+    """What a stage depends on, as it was when the stage began.
+
+    Parameters
+    ----------
+    stage : str
+        Its name in dvc.yaml.
+    snapshot : Snapshot
+        Taken before the stage imported anything.
+    """
+
+    def __init__(self, stage: str, snapshot: Snapshot) -> None:
+        declared = parse_yaml(snapshot.files[Path("dvc.yaml")], "dvc.yaml")["stages"][stage]
+        self._snapshot = snapshot
+        self._keys: list[str] = declared.get("params", [])
+        self._code = [dep for dep in declared["deps"] if dep.split("/")[0] in CODE]
+        self._data = [Path(dep) for dep in declared["deps"] if dep.split("/")[0] not in CODE]
+        self._data_at_start = self._stat_data()
+        self._params_at_start = self._select_params(snapshot.files[PARAMS])
+
+    def check(self) -> None:
+        """Raise BadInput naming what changed, if anything did."""
+        now = Snapshot.take(self._snapshot.root)
+        changed = []
+        for dep in self._code:
+            before, after = self._snapshot.code(dep), now.code(dep)
+            paths = sorted(before.keys() | after.keys())
+            changed += [path.as_posix() for path in paths if before.get(path) != after.get(path)]
+        changed += sorted({str(path) for path, _ in self._data_at_start ^ self._stat_data()})
+        params = self._select_params(now.files[PARAMS])
+        changed += [
+            f"params.yaml: {key}"
+            for key, value in self._params_at_start.items()
+            if params[key] != value
+        ]
+        if changed:
+            raise BadInput(
+                f"{', '.join(changed)} changed while this stage ran; its result was dropped, "
+                "run `dvc repro` again."
+            )
+
+    @cached_property
+    def digest(self) -> str:
+        """Name everything that the stage depends on, by its content (64 hexadecimal digits)."""
+        files = [(file, file_sha256(file)) for file in self._data_files()]
+        code = [(str(path), text) for dep in self._code for path, text in self._snapshot.code(dep).items()]
+        return hashlib.sha256(repr([self._params_at_start, sorted(code), files]).encode()).hexdigest()
+
+    def _data_files(self) -> list[Path]:
+        files = [
+            file
+            for dep in self._data
+            for file in ([dep] if dep.is_file() else sorted(dep.rglob("*")))
+        ]
+        return [file for file in files if file.is_file()]
+
+    def _stat_data(self) -> set[tuple[Path, tuple[int, ...]]]:
+        """Size, time and identity of every file: there are too many bytes to read twice."""
+        stats = [(file, file.stat()) for file in self._data_files()]
+        return {(file, (stat.st_size, stat.st_mtime_ns, stat.st_ino)) for file, stat in stats}
+
+    def _select_params(self, content: bytes) -> dict[str, Any]:
+        """Return the values that dvc.yaml declares for the stage; others may be edited meanwhile."""
+        params = parse_yaml(content, PARAMS.name)
+        model = str(params["train"]["model"])
+        selected = {}
+        for key in self._keys:
+            value = params
+            for name in key.replace("${train.model}", model).split("."):
+                value = value.get(name) if isinstance(value, dict) else None
+            selected[key] = value
+        return selected
