@@ -31,10 +31,10 @@ from digits.params.schema import Params
 from digits.plots import error_analysis
 from digits.plots.charts import save_png
 from digits.training.learning_curve import load_train_sizes
-from stages.harness import Outs, run
+from stages.runner.stage import Stage
 
 
-def evaluate(params: Params, outs: Outs) -> None:
+def evaluate(params: Params, stage: Stage) -> None:
     raw = open_raw(Path("data/raw"))
     fold = open_array(Path("data/split/fold.npy"), np.int8, raw.labels.shape)
     test = np.flatnonzero(fold == TEST)
@@ -44,7 +44,7 @@ def evaluate(params: Params, outs: Outs) -> None:
     probability = predictions.has_probability(model)
     scores = predictions.decision_scores(model, images.reshape(len(images), -1), "test images")
     said = Predictions(test, y, predictions.decide(scores, probability), scores)
-    said.save(outs.folder("data/predictions"))
+    said.save(stage.out_folder("data/predictions"))
     scored = held_out() | {"test": (y, scores)}
 
     values = metrics(said, params.evaluate.confidence)
@@ -59,7 +59,9 @@ def evaluate(params: Params, outs: Outs) -> None:
             values |= at_threshold(*chosen_on, threshold, "validation_", confidence)
     if params.fetch.dataset == "mnist_784":
         values |= without_disputed(said, params)
-    write_json(outs("metrics/test.json"), values | {"test_set": sha256(images, raw.labels[test])})
+    write_json(
+        stage.out("metrics/test.json"), values | {"test_set": sha256(images, raw.labels[test])}
+    )
 
     names = (
         [str(digit) for digit in range(10)]
@@ -67,18 +69,18 @@ def evaluate(params: Params, outs: Outs) -> None:
         else [f"not {params.target}", f"{params.target}"]
     )
     rows_of_names = np.array(names)[np.column_stack([y, said.predicted]).astype(int)]
-    write_csv(outs("plots/confusion.csv"), ["actual", "predicted"], rows_of_names.tolist())
-    write_csv(outs("plots/precision_recall.csv"), *precision_recall_table(scored))
-    write_csv(outs("plots/thresholds.csv"), *threshold_table(scored))
-    write_csv(outs("plots/roc.csv"), *roc_table(scored))
+    write_csv(stage.out("plots/confusion.csv"), ["actual", "predicted"], rows_of_names.tolist())
+    write_csv(stage.out("plots/precision_recall.csv"), *precision_recall_table(scored))
+    write_csv(stage.out("plots/thresholds.csv"), *threshold_table(scored))
+    write_csv(stage.out("plots/roc.csv"), *roc_table(scored))
     disturbed = robustness(model, images, said, params)
     for kind, points in disturbed.items():
-        write_csv(outs(f"plots/robustness_{kind}.csv"), Point._fields, points)
+        write_csv(stage.out(f"plots/robustness_{kind}.csv"), Point._fields, points)
 
-    pictures = outs.folder("plots/pictures")
+    pictures = stage.out_folder("plots/pictures")
     drawn = error_analysis.pictures(
         images, said, scored, names, probability, threshold, disturbed,
-        load_train_sizes(Path("models/train_sizes.csv")), params.evaluate.confidence,
+        load_train_sizes(Path("models/learning_curve.csv")), params.evaluate.confidence,
     )  # fmt: skip
     for name, figure in drawn.items():
         save_png(figure, pictures / f"{name}.png")
@@ -134,7 +136,3 @@ def robustness(
             )
             points[kind] = [point(0, said.right[some], confidence), *disturbed]
     return points
-
-
-if __name__ == "__main__":
-    run("evaluate", evaluate)

@@ -2,19 +2,16 @@
 
 import logging
 
-from digits.data import mirrors
 from digits.data.dataset import save_raw
+from digits.data.fetching import fetch_dataset
 from digits.params.schema import Params
-from stages.harness import Outs, repository, run
+from stages.runner.stage import Stage
 
 log = logging.getLogger(__name__)
 
 
-def fetch(params: Params, outs: Outs) -> None:
-    data = mirrors.fetch(params.fetch.dataset, params.fetch.sha256, repository())
-    save_raw(data, outs.folder("data/raw"))
+def fetch(params: Params, stage: Stage) -> None:
+    """Fetch the images and labels, from the cache of this machine if they are there."""
+    data = fetch_dataset(params.fetch.dataset, params.fetch.sha256, stage.repository)
+    save_raw(data, stage.out_folder("data/raw"))
     log.info("%d images of %s, SHA-256 %s", len(data.images), params.fetch.dataset, data.sha256)
-
-
-if __name__ == "__main__":
-    run("fetch", fetch)

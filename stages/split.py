@@ -1,4 +1,4 @@
-"""data/raw -> data/split/fold.npy int8 (n,): -1 = test, 0..k-1 = the fold in which a training image is held out."""
+"""data/raw -> data/split/fold.npy int8 (n,): the fold that holds out an image, -1 for a test image."""
 
 from pathlib import Path
 
@@ -7,15 +7,14 @@ import numpy as np
 from digits.data.dataset import open_raw
 from digits.data.folds import assign_folds
 from digits.params.schema import Params
-from stages.harness import Outs, run
+from stages.runner.stage import Stage
 
 
-def split(params: Params, outs: Outs) -> None:
+def split(params: Params, stage: Stage) -> None:
+    """Assign every image to the test set or to a fold of the training set."""
     raw = open_raw(Path("data/raw"))
-    how = params.split
-    fold = assign_folds(raw.labels, raw.n_train, how.strategy, how.folds, params.target, how.seed)
-    np.save(outs.folder("data/split") / "fold.npy", fold)
-
-
-if __name__ == "__main__":
-    run("split", split)
+    options = params.split
+    fold = assign_folds(
+        raw.labels, raw.n_train, options.strategy, options.folds, params.target, options.seed
+    )
+    np.save(stage.out_folder("data/split") / "fold.npy", fold)

@@ -1,38 +1,42 @@
-"""models/, metrics/, plots/ -> the experiment's one run in MLflow, and .mlflow/tracked, the key by which it is found.
+"""models/, metrics/, plots/ -> the experiment's run in MLflow, and .mlflow/tracked, its key.
 
-The out is git-ignored and `cache: false`: that keeps this stage out of DVC's run cache, so a restored result, a clone and a wiped
-store run it, and it alone.
+The out is git-ignored and `cache: false`. That keeps this stage out of DVC's run cache, so that
+after a restored result, in a clone and with a wiped store this stage runs, and it alone.
 """
 
 from pathlib import Path
 
 from digits.common.files import file_sha256, read_csv, read_json
-from digits.data.dataset import ORIGINS
+from digits.data.catalogue import find_source
 from digits.experiments.provenance import locked, uncommitted
 from digits.params.schema import Params
 from digits.tracking.lookup import evaluation_key, has_complete_run, result_key, store_folder
-from stages.harness import Outs, repository, run
-from stages.process import run_again
+from stages.runner.process import rerun_next_time
+from stages.runner.stage import Stage
 
 TRACKED = ".mlflow/tracked"
 
 
-def track(params: Params, outs: Outs) -> None:
+def track(params: Params, stage: Stage) -> None:
+    """Find the run that `train` began, or make it from the files; complete it."""
     model = Path("models/model.skops")
     key = result_key(params.effective(), file_sha256(model))
-    outs(TRACKED).write_text(key + "\n", encoding="utf-8", newline="\n")
-    store = store_folder(repository())
-    curves = [Path("models/learning_curve.csv"), Path("models/train_sizes.csv")]
+    stage.out(TRACKED).write_text(key + "\n", encoding="utf-8", newline="\n")
+    store = store_folder(stage.repository)
+    curves = [Path("models/history.csv"), Path("models/learning_curve.csv")]
     metrics = [Path("metrics/validation.json"), Path("metrics/test.json")]
     tables, pictures = sorted(Path("plots").glob("*.csv")), sorted(Path("plots/pictures").iterdir())
     evaluation = evaluation_key([*metrics, *tables, *pictures])
     if has_complete_run(store, key, evaluation):
         return
+    # Two seconds of imports that a restored result need not wait for.
     from digits.tracking.completion import Result, complete_run
 
-    name = params.fetch.dataset
+    patch = uncommitted()
     result = Result(
-        key, evaluation, params.effective(),
+        key=key,
+        evaluation=evaluation,
+        params=params.effective(),
         metrics={file.stem: read_json(file) for file in metrics},
         curves={curve.stem: read_csv(curve) for curve in curves},
         files={
@@ -42,13 +46,18 @@ def track(params: Params, outs: Outs) -> None:
             "validation": [*Path("models/validation").glob("*.npy")],
             "project": [Path("params.yaml"), Path("dvc.lock")],
         },
-        texts={"project/uncommitted.diff": patch} if (patch := uncommitted()) else {},
-        dataset=(name, read_json(Path("data/raw/about.json"))["sha256"], ORIGINS.get(name, name.removeprefix("idx:"))),
-        tags=locked(Path("dvc.lock")), model=model, code=Path("digits"),
-    )  # fmt: skip
+        texts={"project/uncommitted.diff": patch} if patch else {},
+        dataset=_describe_dataset(params.fetch.dataset),
+        tags=locked(Path("dvc.lock")),
+        model=model,
+        code=Path("digits"),
+    )
     if not complete_run(store, result):
-        run_again(TRACKED)
+        rerun_next_time(TRACKED)
 
 
-if __name__ == "__main__":
-    run("track", track)
+def _describe_dataset(dataset: str) -> tuple[str, str, str]:
+    """Return the data set's name, its SHA-256, and its URL or path."""
+    found = find_source(dataset)
+    origin = (found[0].origin or found[1]) if found else dataset
+    return dataset, read_json(Path("data/raw/about.json"))["sha256"], origin

@@ -27,13 +27,13 @@ from digits.training import validation as protocol
 from digits.training.epochs import Epoch
 from digits.training.fit import FitOptions, TrainingSet, fit
 from digits.training.learning_curve import TrainSize, learning_curve, subsets_of
-from stages.harness import Outs, checkpoints, repository, run
+from stages.runner.stage import Stage
 
 log = logging.getLogger(__name__)
 CURVE = ["epoch", "training_loss", "validation_loss", "training_accuracy", "validation_accuracy"]
 
 
-def train(params: Params, outs: Outs) -> None:
+def train(params: Params, stage: Stage) -> None:
     from digits.tracking.live import live_run
 
     started = time.monotonic()
@@ -70,10 +70,10 @@ def train(params: Params, outs: Outs) -> None:
         if name.endswith("n_neighbors"):
             check_at_most(f"n_neighbors of models.{how.model}", value, most)
 
-    models = outs.folder("models")
+    models = stage.out_folder("models")
     with (
-        checkpoints("train") if epochs else nullcontext() as unfinished,
-        live_run(store_folder(repository()), params.effective()) as tracked,
+        stage.checkpoints() if epochs else nullcontext() as unfinished,
+        live_run(store_folder(stage.repository), params.effective()) as tracked,
     ):
         curve: list[Epoch] = []
 
@@ -85,7 +85,7 @@ def train(params: Params, outs: Outs) -> None:
                 if epoch.fit == curve[0].fit
                 else f"/{epoch.fit.replace(', ', '/').replace(' ', '_')}"
             )
-            tracked.log_metrics(asdict(epoch), f"learning_curve{more}", step=epoch.epoch)
+            tracked.log_metrics(asdict(epoch), f"history{more}", step=epoch.epoch)
 
         way = FitOptions(
             "support_vectors" if how.copies == "support_vectors" else "all",
@@ -105,22 +105,22 @@ def train(params: Params, outs: Outs) -> None:
                 values["n"],
                 values["accuracy"],
             )
-        write_json(outs("metrics/validation.json"), values)
+        write_json(stage.out("metrics/validation.json"), values)
         tracked.log_metrics(values, "validation")
 
         sizes: list[TrainSize] = []
         if subsets:  # then there was a validation
             for size in learning_curve(pipeline, data, fold, subsets, said, way):
                 log.info("%s", size)
-                tracked.log_metrics(size._asdict(), "train_sizes", step=size.train_size)
+                tracked.log_metrics(size._asdict(), "learning_curve", step=size.train_size)
                 sizes.append(size)
-        write_csv(models / "train_sizes.csv", TrainSize._fields, sizes)
+        write_csv(models / "learning_curve.csv", TrainSize._fields, sizes)
 
         np.save(models / "example.npy", data.read(np.arange(1)))
         save_model(fit(pipeline, data, how=way), models / "model.skops")
         first = [epoch for epoch in curve if epoch.fit == curve[0].fit]
         write_csv(
-            models / "learning_curve.csv",
+            models / "history.csv",
             CURVE,
             ([getattr(epoch, name) for name in CURVE] for epoch in first),
         )
@@ -133,7 +133,3 @@ def check_at_most(key: str, value: int, most: dict[str, int]) -> None:
     what, limit = min(most.items(), key=lambda item: item[1])
     if value > limit:
         raise BadInput(f"{key} is {value}, allowed is at most {limit}, the {what}.")
-
-
-if __name__ == "__main__":
-    run("train", train)

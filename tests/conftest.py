@@ -1,11 +1,13 @@
 """Scratch repositories, for the tests that run real DVC, git and MLflow."""
 
-import digits  # isort: skip  # first: NumPy reads its settings, and the tests compute as the stages do
+from digits.common.environment import set_environment  # isort: skip
+
+set_environment()  # before NumPy is imported: the tests compute as the stages do
+
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from importlib import reload
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +50,7 @@ def _newcomer() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(SETTINGS) and name not in kept]:
             patch.delenv(name)
-        reload(digits)  # which sets some of MLflow's
+        set_environment()  # which sets some of MLflow's
         for name in ("no_proxy", "NO_PROXY"):
             patch.setenv(name, "127.0.0.1,localhost", prepend=",")
         yield

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -124,11 +125,7 @@ class Project:
 
 def ran(output: str) -> list[str]:
     """The stages whose command DVC ran, in order."""
-    return [
-        line.split("stages.")[1]
-        for line in output.splitlines()
-        if line.startswith("> python -m stages.")
-    ]
+    return re.findall(r"^> python -m stages (\w+)$", output, re.MULTILINE)
 
 
 def without(folder: Path, *modules: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline
 
 from digits.common.environment import HTTP_TIMEOUT
 from digits.common.files import open_array, read_json
-from digits.experiments.provenance import describe_source, current_experiment, run_name
+from digits.experiments.provenance import current_experiment, describe_source, run_name
 from digits.models.persistence import TRUSTED, load_model
 from digits.tracking.lookup import COMPLETE, KEY, database, server
 from digits.tracking.store import Store, one_line, open_store, sqlite_uri, unfinished_run_file

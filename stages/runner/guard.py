@@ -44,7 +44,8 @@ class Snapshot:
             if not path.name.startswith(".")
         ]
         paths = [*modules, root / PARAMS, root / "dvc.yaml"]
-        return cls(root, {path.relative_to(root): path.read_bytes() for path in paths})
+        files = {path.relative_to(root): path.read_bytes() for path in paths if path.exists()}
+        return cls(root, files)
 
     def code(self, dep: str) -> dict[Path, bytes]:
         """Return the modules that a dependency, a file or a folder, stands for."""
@@ -85,7 +86,7 @@ class Guard:
             paths = sorted(before.keys() | after.keys())
             changed += [path.as_posix() for path in paths if before.get(path) != after.get(path)]
         changed += sorted({str(path) for path, _ in self._data_at_start ^ self._stat_data()})
-        params = self._select_params(now.files[PARAMS])
+        params = self._select_params(now.files.get(PARAMS, b""))
         changed += [
             f"params.yaml: {key}"
             for key, value in self._params_at_start.items()
@@ -101,8 +102,14 @@ class Guard:
     def digest(self) -> str:
         """Name everything that the stage depends on, by its content (64 hexadecimal digits)."""
         files = [(file, file_sha256(file)) for file in self._data_files()]
-        code = [(str(path), text) for dep in self._code for path, text in self._snapshot.code(dep).items()]
-        return hashlib.sha256(repr([self._params_at_start, sorted(code), files]).encode()).hexdigest()
+        code = [
+            (str(path), text)
+            for dep in self._code
+            for path, text in self._snapshot.code(dep).items()
+        ]
+        return hashlib.sha256(
+            repr([self._params_at_start, sorted(code), files]).encode()
+        ).hexdigest()
 
     def _data_files(self) -> list[Path]:
         files = [
@@ -120,11 +127,13 @@ class Guard:
     def _select_params(self, content: bytes) -> dict[str, Any]:
         """Return the values that dvc.yaml declares for the stage; others may be edited meanwhile."""
         params = parse_yaml(content, PARAMS.name)
-        model = str(params["train"]["model"])
-        selected = {}
-        for key in self._keys:
-            value = params
-            for name in key.replace("${train.model}", model).split("."):
-                value = value.get(name) if isinstance(value, dict) else None
-            selected[key] = value
-        return selected
+        model = _select(params, "train.model")
+        keys = {key: key.replace("${train.model}", str(model)) for key in self._keys}
+        return {key: _select(params, path) for key, path in keys.items()}
+
+
+def _select(params: Any, path: str) -> Any:
+    """Return the value at a dotted path; None where there is none."""
+    for name in path.split("."):
+        params = params.get(name) if isinstance(params, dict) else None
+    return params

@@ -42,6 +42,8 @@ def _run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
     stage: Stage | None = None
     done = False
     try:
+        if PARAMS not in snapshot.files:
+            raise BadInput(f"{PARAMS} is missing: `git checkout {PARAMS}` brings it back.")
         params = parse_params(snapshot.files[PARAMS], PARAMS.name)
         stage = Stage(name, Guard(name, snapshot))
         load()(params, stage)
