@@ -131,7 +131,7 @@ def _level(text: str) -> float:
 
 def _compare(given: argparse.Namespace) -> None:
     from digits.commands.compare import as_json, as_text, matrix
-    from digits.experiments.comparison import compare, pairs
+    from digits.experiments.comparison import compare, compare_pairs
     from digits.experiments.revisions import WORKSPACE, read_revision
 
     _check_writable("--gallery", given.gallery)
@@ -143,7 +143,7 @@ def _compare(given: argparse.Namespace) -> None:
     if len(revisions) > 2:
         if given.gallery:
             raise BadInput(f"--gallery takes two revisions, not {len(revisions)}.")
-        found = pairs(revisions, given.confidence)
+        found = compare_pairs(revisions, given.confidence)
         print(as_json(found) if given.json else matrix(found, given.md), end="")
         return
     a, b = revisions

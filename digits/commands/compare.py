@@ -91,12 +91,12 @@ def _cells(each: Difference) -> list[str]:
 
 
 def _p(difference: Difference) -> str:
-    p = difference.tested
+    p = difference.exact_p_value
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
 
 
 def matrix(comparisons: Sequence[Comparison], markdown: bool = False) -> str:
-    """Several revisions against each other, as `pairs` compared them: the row against the column."""
+    """Several revisions against each other, as `compare_pairs` compared them: the row against the column."""
     names = list(dict.fromkeys(name for c in comparisons for name in (c.a, c.b)))
     cells = {(name, name): "." for name in names}
     accuracy: dict[str, float] = {}

@@ -238,7 +238,7 @@ def steps(ladder: Ladder, revisions: Mapping[str, str]) -> dict[str, str]:
                 step = compare(
                     read_revision(ROOT, revisions[above]), read_revision(ROOT, revisions[name])
                 ).accuracy
-                words[name] = f"{step.verdict}, p = {step.tested:.2g}"
+                words[name] = f"{step.verdict}, p = {step.exact_p_value:.2g}"
     return words
 
 

@@ -11,6 +11,9 @@ from digits.metrics.predictions import Predictions
 
 Count = int | np.signedinteger
 
+# The metrics of a yes/no target's scores, in the order of `resampled_ranking`'s columns.
+RANKING_METRICS = {"roc_auc": roc_auc_score, "average_precision": average_precision_score}
+
 
 def metrics(said: Predictions, confidence: float = 0.95) -> dict[str, float | int]:
     """All metrics of a model's answers, each with its interval of that confidence as `<name>_low` and `<name>_high`.
@@ -37,16 +40,14 @@ def metrics(said: Predictions, confidence: float = 0.95) -> dict[str, float | in
         if (
             0 < np.count_nonzero(y) < n
         ):  # a small set of one's own may hold no such digit, and then there is nothing to rank
-            ranked = resampled_ranking(y, scores)
-            values |= _resampled("roc_auc", roc_auc_score(y, scores), ranked[:, 0], confidence)
-            values |= _resampled(
-                "average_precision", average_precision_score(y, scores), ranked[:, 1], confidence
-            )
+            resampled = resampled_ranking(y, scores).T
+            for (name, metric), replicates in zip(RANKING_METRICS.items(), resampled, strict=True):
+                values |= _resampled(name, metric(y, scores), replicates, confidence)
         return rounded(values)
-    here, resampled = by_class(table), by_class(again, np.nan)
+    here, by_resample = by_class(table), by_class(again, np.nan)
     for name, each in here.items():
         # Where few images of a digit leave it out of a resample, that says nothing of it.
-        known = np.where(np.isnan(resampled[name]), each, resampled[name])
+        known = np.where(np.isnan(by_resample[name]), each, by_resample[name])
         values |= _resampled(f"macro_{name}", each.mean(), known.mean(axis=1), confidence)
     for digit in range(classes):
         values |= share(f"precision_{digit}", right[digit], called[digit], confidence)
@@ -54,7 +55,7 @@ def metrics(said: Predictions, confidence: float = 0.95) -> dict[str, float | in
         values |= share(f"recall_{digit}", right[digit], there[digit], confidence)
     for digit in range(classes):
         values |= _resampled(
-            f"f1_{digit}", here["f1"][0, digit], resampled["f1"][:, digit], confidence
+            f"f1_{digit}", here["f1"][0, digit], by_resample["f1"][:, digit], confidence
         )
     return rounded(values)
 

@@ -19,7 +19,7 @@ from statsmodels.stats.multitest import multipletests
 
 from digits.commands.compare import as_json, as_text, matrix
 from digits.common.errors import BadInput
-from digits.experiments.comparison import UNDECIDED, Comparison, compare, pairs
+from digits.experiments.comparison import UNDECIDED, Comparison, compare, compare_pairs
 from digits.experiments.revisions import Revision
 from digits.metrics.predictions import Predictions
 
@@ -283,7 +283,7 @@ def test_json() -> None:
     assert list(found["per_digit"]) == list("0123456789")
     assert found["per_digit"]["4"]["p_value"] == c.per_digit[4].p_value
     assert found["params"] == {"target": {"a": "digit", "b": 5}}
-    assert [each["b"] for each in json.loads(as_json(pairs([A, B, SAME], 0.95)))] == ["b", "c", "c"]
+    assert [each["b"] for each in json.loads(as_json(compare_pairs([A, B, SAME], 0.95)))] == ["b", "c", "c"]
 
 
 def markdown_tables(text: str) -> list[list[list[str]]]:
@@ -336,7 +336,7 @@ def judged(comparisons: list[Comparison]) -> dict[tuple[str, str], str]:
 
 
 def test_matrix_is_antisymmetric() -> None:
-    cells = judged(pairs([A, B, SAME], 0.95))
+    cells = judged(compare_pairs([A, B, SAME], 0.95))
     assert len(cells) == 9
     turned = {"better": "worse", "worse": "better", UNDECIDED: UNDECIDED}
     for (row, column), cell in cells.items():
@@ -349,7 +349,7 @@ def test_matrix_is_antisymmetric() -> None:
             )
             assert float(number) == -float(back) and word == turned[other]
     assert cells["b", "a"].endswith(" better") and cells["c", "a"].endswith(UNDECIDED)
-    assert "3 comparisons" in matrix(pairs([A, B, SAME], 0.95))
+    assert "3 comparisons" in matrix(compare_pairs([A, B, SAME], 0.95))
 
 
 def test_matrix_has_holm_s_correction() -> None:
@@ -358,8 +358,8 @@ def test_matrix_has_holm_s_correction() -> None:
         for errors in (0, 6, 11)
     ]
     revisions = [revision(name, TRUTH, said) for name, said in zip("xyz", worse, strict=True)]
-    found = pairs(revisions, 0.95)
-    raw = [compare(a, b).accuracy.tested for a, b in combinations(revisions, 2)]
+    found = compare_pairs(revisions, 0.95)
+    raw = [compare(a, b).accuracy.exact_p_value for a, b in combinations(revisions, 2)]
     corrected = multipletests(raw, method="holm")[1]
     cells = judged(found)
     assert raw[0] < 0.05 < corrected[0]
@@ -373,5 +373,5 @@ def test_matrix_has_holm_s_correction() -> None:
 
 
 def test_no_difference_has_one_sign() -> None:
-    cells = judged(pairs([A, digits("twin", 0.20, 2), B], 0.95))
+    cells = judged(compare_pairs([A, digits("twin", 0.20, 2), B], 0.95))
     assert cells["a", "twin"] == cells["twin", "a"] == f"+0.0000 {UNDECIDED}"
