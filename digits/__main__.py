@@ -189,11 +189,11 @@ def _write_png(option: str, figure: "Figure", path: Path) -> None:
 
 def _best(given: argparse.Namespace) -> None:
     from digits.commands.best import as_text
-    from digits.experiments.ranking import ranked
+    from digits.experiments.ranking import rank_experiments
     from digits.experiments.revisions import WORKSPACE, experiment_names
 
     names = given.revisions or [WORKSPACE, *experiment_names(ROOT)]
-    print(as_text(*ranked(ROOT, names, given.confidence), given.confidence), end="")
+    print(as_text(*rank_experiments(ROOT, names, given.confidence), given.confidence), end="")
 
 
 def _report(given: argparse.Namespace) -> None:

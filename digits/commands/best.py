@@ -2,7 +2,7 @@
 
 from digits.commands.compare import percent
 from digits.experiments.comparison import UNDECIDED
-from digits.experiments.ranking import Rank, _tested
+from digits.experiments.ranking import Rank, compared_results
 
 
 def as_text(ranks: list[Rank], without: list[str], confidence: float) -> str:
@@ -60,6 +60,6 @@ def as_text(ranks: list[Rank], without: list[str], confidence: float) -> str:
     end += f" Not compared: {', '.join(unknown)}." if unknown else ""
     end += f" Not validated: {', '.join(without)}." if without else ""
     end += " Ranked by validation alone; nothing of the test set was read."
-    if tests := len(_tested(ranks)):
+    if tests := len(compared_results(ranks)):
         end += f" McNemar's exact test, Holm's correction for {tests} comparison{'s' if tests > 1 else ''}."
     return "\n".join([*lines, "", end]) + "\n"

@@ -1,13 +1,14 @@
-"""`python -m digits best`: this repository's experiments ranked by validation, and which of them cannot be told from the first."""
+"""Experiments ranked by validation, each compared with the first. Nothing of the test set is read."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from digits.common.errors import BadInput
-from digits.experiments.comparison import UNDECIDED
+from digits.experiments.comparison import is_significant, verdict
 from digits.experiments.revisions import (
     NoSuchRevision,
     NotCached,
@@ -18,125 +19,232 @@ from digits.experiments.revisions import (
 from digits.metrics.paired import holm, mcnemar, paired_difference
 from digits.metrics.predictions import Predictions
 
+FIRST = "the first"
+OTHER_IMAGES = "validated on other images"
+NOT_HERE = "not on this machine: `dvc pull`, or `dvc exp apply` and `dvc repro`"
+
 
 @dataclass(frozen=True)
-class Rank:
-    """An experiment's place by its validation metrics, and how it stands to the first: None if that cannot be said."""
+class PairedValidation:
+    """One model against another on the images that both were validated on.
 
-    name: str
-    validation: dict[str, Any]
-    verdict: str
-    p_value: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-def ranked(root: Path, names: list[str], confidence: float = 0.95) -> tuple[list[Rank], list[str]]:
-    """The revisions that were validated, the best first, and the names of those that were not. Nothing of the test set is read.
-
-    Each is compared with the first on the images that both were validated on, by McNemar's exact test; the p-values and verdicts
-    are with Holm's correction for so many. Raises NoSuchRevision, and BadInput when none of them was validated.
+    Attributes
+    ----------
+    verdict : str
+        Whether the other is better or worse than the first.
+    n : int
+        How many images both were validated on.
+    only_first, only_other : int
+        How many of them one alone read right.
+    p_value : float
+        Of McNemar's exact test.
+    difference, low, high : float
+        The other's accuracy less the first's, with its interval.
     """
-    metrics: dict[str, dict[str, Any]] = {}
-    without: list[str] = []
-    for name in names:
-        try:
-            found = read_metrics(root, name, "validation")
-        except NoSuchRevision:
-            raise
-        except BadInput:  # an experiment that failed, or a branch before it had results
-            found = {}
-        if found.get("n"):
-            metrics[name] = found
-        else:
-            without.append(name)
-    if not metrics:
-        raise BadInput(
-            "no revision has been validated: `dvc repro` or `dvc exp run` with train.validate other than none."
-        )
-    order = sorted(metrics, key=lambda name: -metrics[name]["accuracy"])
-    first = _predictions(root, order[0])
-    ranks = [Rank(order[0], metrics[order[0]], "the first")]
-    for name in order[1:]:
-        other = _predictions(root, name)
-        if first is None or other is None:
-            ranks.append(
-                Rank(
-                    name,
-                    metrics[name],
-                    "not on this machine: `dvc pull`, or `dvc exp apply` and `dvc repro`",
-                )
-            )
-        else:
-            ranks.append(_against(first, other, metrics[name], confidence))
-    return _corrected(ranks, confidence), without
-
-
-def _predictions(root: Path, name: str) -> Revision | None:
-    try:
-        return read_revision(root, name, "validation")
-    except NotCached:
-        return None
-
-
-def _against(first: Revision, other: Revision, metrics: dict[str, Any], confidence: float) -> Rank:
-    stand = standing(first.predictions, other.predictions, confidence)
-    if stand is None or first.params["fetch"] != other.params["fetch"]:
-        return Rank(other.name, metrics, "validated on other images")
-    return Rank(other.name, metrics, stand.verdict, stand.p_value, stand.low, stand.high)
-
-
-def _corrected(ranks: list[Rank], confidence: float) -> list[Rank]:
-    tested = _tested(ranks)
-    corrected = dict(zip(tested, holm([*tested.values()]).tolist(), strict=True))
-    return [
-        _judged(rank, corrected[_result(rank)], confidence) if _result(rank) in corrected else rank
-        for rank in ranks
-    ]
-
-
-def _tested(ranks: list[Rank]) -> dict[str, float]:
-    """The p-values, one for each result but the first: an experiment that was applied to the workspace stands there twice."""
-    others = [rank for rank in ranks[1:] if rank.validation != ranks[0].validation]
-    return {_result(rank): rank.p_value for rank in others if rank.p_value is not None}
-
-
-def _result(rank: Rank) -> str:
-    return str((rank.validation, rank.low, rank.high))
-
-
-def _judged(rank: Rank, p: float, confidence: float) -> Rank:
-    return replace(rank, p_value=p, verdict=UNDECIDED if p > 1 - confidence else rank.verdict)
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How one model stands to another on the n images that both were validated on: its accuracy less the other's is low to high."""
 
     verdict: str
     n: int
     only_first: int
     only_other: int
     p_value: float
+    difference: float
     low: float
     high: float
 
 
-def standing(first: Predictions, other: Predictions, confidence: float) -> Standing | None:
-    """How `other` stands to `first`, by McNemar's exact test; None when they share no images or answer different questions."""
-    both = np.intersect1d(first.rows, other.rows)
-    a, b = (_at(said, both) for said in (first, other))
-    if len(both) == 0 or a.labels.dtype != b.labels.dtype or not np.array_equal(a.labels, b.labels):
+@dataclass(frozen=True)
+class Rank:
+    """An experiment's validation, and how it compares with the first.
+
+    Attributes
+    ----------
+    name : str
+        The experiment as it was named.
+    validation : dict of str to number
+        Its validation metrics.
+    verdict : str
+        Whether it is better or worse than the first, or why that cannot be said.
+    p_value : float or None
+        Of McNemar's exact test, with Holm's correction; None when it was not compared.
+    difference, low, high : float or None
+        Its accuracy less the first's on the images of both, with its interval.
+    """
+
+    name: str
+    validation: dict[str, Any]
+    verdict: str
+    p_value: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def result(self) -> tuple[Any, ...]:
+        """What two names of one result have in common."""
+        return self.validation, self.low, self.high
+
+
+def rank_experiments(
+    root: Path, names: list[str], confidence: float = 0.95
+) -> tuple[list[Rank], list[str]]:
+    """Rank revisions by their validation accuracy, and compare each with the first.
+
+    They are compared on the images that both were validated on, by McNemar's exact test, with
+    Holm's correction for the number of comparisons.
+
+    Parameters
+    ----------
+    root : Path
+        The repository.
+    names : list of str
+        Branches, tags, commits, DVC experiments or `workspace`.
+    confidence : float, default=0.95
+        Of the intervals and verdicts, between 0 and 1.
+
+    Returns
+    -------
+    ranks : list of Rank
+        Those that were validated, the best first.
+    not_validated : list of str
+        The names of the others.
+
+    Raises
+    ------
+    NoSuchRevision
+        When one of the names is none.
+    BadInput
+        When no revision was validated.
+    """
+    metrics = {name: _read_validation(root, name) for name in names}
+    validated = [name for name in metrics if metrics[name].get("n")]
+    not_validated = [name for name in metrics if not metrics[name].get("n")]
+    if not validated:
+        raise BadInput(
+            "no revision has been validated: "
+            "`dvc repro` or `dvc exp run` with train.validate other than none."
+        )
+    validated.sort(key=lambda name: -metrics[name]["accuracy"])
+    first = _read_predictions(root, validated[0])
+    ranks = [Rank(validated[0], metrics[validated[0]], FIRST)]
+    for name in validated[1:]:
+        other = _read_predictions(root, name)
+        ranks.append(_rank(name, metrics[name], first, other, confidence))
+    return _correct(ranks, confidence), not_validated
+
+
+def compared_results(ranks: list[Rank]) -> list[Rank]:
+    """One rank for each result that was compared with the first.
+
+    An experiment that was applied to the workspace is in the ranking twice, and is one result; what
+    has the first's own metrics is the first.
+    """
+    results: list[Rank] = []
+    for rank in ranks[1:]:
+        is_first = rank.validation == ranks[0].validation
+        if rank.p_value is not None and not is_first and rank.result not in _results(results):
+            results.append(rank)
+    return results
+
+
+def compare_validation(
+    first: Predictions, other: Predictions, confidence: float
+) -> PairedValidation | None:
+    """Compare two models on the images that both were validated on, by McNemar's exact test.
+
+    Parameters
+    ----------
+    first, other : Predictions
+        What each predicted in its validation.
+    confidence : float
+        Of the interval and the verdict, between 0 and 1.
+
+    Returns
+    -------
+    PairedValidation or None
+        None when they share no images or answer different questions.
+    """
+    shared = np.intersect1d(first.rows, other.rows)
+    a, b = _select(first, shared), _select(other, shared)
+    if (
+        len(shared) == 0
+        or a.labels.dtype != b.labels.dtype
+        or not np.array_equal(a.labels, b.labels)
+    ):
         return None
     only_a, only_b = int((a.right & ~b.right).sum()), int((b.right & ~a.right).sum())
-    p = mcnemar(only_a, only_b)
-    low, high = paired_difference(only_a, only_b, len(both), confidence)
-    verdict = UNDECIDED if p > 1 - confidence else "worse" if only_a > only_b else "better"
-    return Standing(verdict, len(both), only_a, only_b, p, low, high)
+    n, p = len(shared), mcnemar(only_a, only_b)
+    difference = (only_b - only_a) / n
+    low, high = paired_difference(only_a, only_b, n, confidence)
+    word = verdict(difference, is_significant(p, confidence))
+    return PairedValidation(word, n, only_a, only_b, p, difference, low, high)
 
 
-def _at(said: Predictions, rows: np.ndarray) -> Predictions:
-    where = np.searchsorted(said.rows, rows)
+def _read_validation(root: Path, name: str) -> dict[str, Any]:
+    """The metrics; none of an experiment that failed, or of a branch before it had results."""
+    try:
+        return read_metrics(root, name, "validation")
+    except NoSuchRevision:
+        raise
+    except BadInput:
+        return {}
+
+
+def _read_predictions(root: Path, name: str) -> Revision | None:
+    try:
+        return read_revision(root, name, "validation")
+    except NotCached:
+        return None
+
+
+def _rank(
+    name: str,
+    metrics: dict[str, Any],
+    first: Revision | None,
+    other: Revision | None,
+    confidence: float,
+) -> Rank:
+    if first is None or other is None:
+        return Rank(name, metrics, NOT_HERE)
+    paired = compare_validation(first.predictions, other.predictions, confidence)
+    if paired is None or first.params["fetch"] != other.params["fetch"]:
+        return Rank(name, metrics, OTHER_IMAGES)
+    return Rank(
+        name,
+        metrics,
+        paired.verdict,
+        paired.p_value,
+        paired.difference,
+        paired.low,
+        paired.high,
+    )
+
+
+def _results(ranks: list[Rank]) -> list[tuple[Any, ...]]:
+    return [rank.result for rank in ranks]
+
+
+def _correct(ranks: list[Rank], confidence: float) -> list[Rank]:
+    """The ranks with Holm's correction of their p-values, and verdicts by these."""
+    compared = compared_results(ranks)
+    results = _results(compared)
+    p_values = holm([rank.p_value for rank in compared if rank.p_value is not None]).tolist()
+    corrected = []
+    for rank in ranks:
+        if rank.difference is None or rank.result not in results:
+            corrected.append(rank)
+        else:
+            p = p_values[results.index(rank.result)]
+            word = verdict(rank.difference, is_significant(p, confidence))
+            corrected.append(replace(rank, p_value=p, verdict=word))
+    return corrected
+
+
+def _select(predictions: Predictions, rows: NDArray[np.integer]) -> Predictions:
+    """The predictions of some of the rows, which are all there."""
+    index = np.searchsorted(predictions.rows, rows)
     return Predictions(
-        said.rows[where], said.labels[where], said.predicted[where], said.scores[where]
+        predictions.rows[index],
+        predictions.labels[index],
+        predictions.predicted[index],
+        predictions.scores[index],
     )

@@ -10,7 +10,7 @@ from mlflow.entities import LoggedModel, LoggedModelStatus, Run
 from mlflow.entities.model_registry import ModelVersion
 
 from digits.common.errors import BadInput
-from digits.experiments.ranking import Standing, standing
+from digits.experiments.ranking import PairedValidation, compare_validation
 from digits.experiments.revisions import read_hash, read_revision
 from digits.metrics.predictions import Predictions, load
 from digits.tracking.lookup import COMPLETE
@@ -118,7 +118,7 @@ def _run_of(store: Store, name: str, models_hash: str, today: ModelVersion | Non
     return next((run for run in found if today and run.info.run_id == today.run_id), found[0])
 
 
-def _against(store: Store, before: Run, run: Run, said: Predictions) -> Standing | None:
+def _against(store: Store, before: Run, run: Run, said: Predictions) -> PairedValidation | None:
     """How a run stands to another one on validation; None when that cannot be said."""
     digests = [
         {each.dataset.digest for each in one.inputs.dataset_inputs} if one.inputs else set()
@@ -129,13 +129,13 @@ def _against(store: Store, before: Run, run: Run, said: Predictions) -> Standing
     with TemporaryDirectory() as temporary:
         folder = _validation(store, before, Path(temporary))
         return (
-            standing(load(lambda file: (folder / file).open("rb")), said, CONFIDENCE)
+            compare_validation(load(lambda file: (folder / file).open("rb")), said, CONFIDENCE)
             if folder
             else None
         )
 
 
-def _in_words(stand: Standing | None) -> str:
+def _in_words(stand: PairedValidation | None) -> str:
     if stand is None:
         return "validated on different images or with different targets"
     return (

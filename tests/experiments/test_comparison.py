@@ -283,7 +283,11 @@ def test_json() -> None:
     assert list(found["per_digit"]) == list("0123456789")
     assert found["per_digit"]["4"]["p_value"] == c.per_digit[4].p_value
     assert found["params"] == {"target": {"a": "digit", "b": 5}}
-    assert [each["b"] for each in json.loads(as_json(compare_pairs([A, B, SAME], 0.95)))] == ["b", "c", "c"]
+    assert [each["b"] for each in json.loads(as_json(compare_pairs([A, B, SAME], 0.95)))] == [
+        "b",
+        "c",
+        "c",
+    ]
 
 
 def markdown_tables(text: str) -> list[list[list[str]]]:

@@ -13,7 +13,7 @@ from digits.commands.best import as_text
 from digits.common.errors import BadInput
 from digits.experiments import ranking as best
 from digits.experiments.comparison import UNDECIDED
-from digits.experiments.ranking import Rank, ranked
+from digits.experiments.ranking import Rank, rank_experiments
 from digits.experiments.revisions import NoSuchRevision, NotCached, Revision
 from digits.metrics.paired import mcnemar, paired_difference
 from digits.metrics.predictions import Predictions
@@ -86,7 +86,7 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_ranks(by_hand: list[str]) -> None:
-    ranks, without = ranked(Path(), ["unvalidated", "failed", *ALL])
+    ranks, without = rank_experiments(Path(), ["unvalidated", "failed", *ALL])
     assert without == ["unvalidated", "failed"]
     assert set(by_hand) == {"validation"}
     assert [rank.name for rank in ranks] == sorted(
@@ -104,7 +104,13 @@ def test_ranks(by_hand: list[str]) -> None:
     for (name, (verdict, only_first, n)), p in zip(tested.items(), corrected, strict=True):
         low, high = paired_difference(only_first, 0, n, 0.95)
         assert found[name] == Rank(
-            name, dict(ALL[name].metrics), verdict, found[name].p_value, low, high
+            name,
+            dict(ALL[name].metrics),
+            verdict,
+            found[name].p_value,
+            difference=-only_first / n,
+            low=low,
+            high=high,
         )
         assert found[name].p_value == pytest.approx(p)
     for name in ("elsewhere", "yes or no", "other data"):
@@ -134,24 +140,27 @@ def test_one_of_several_is_worse_only_if_that_is_no_accident_among_so_many(
     )  # another with as many errors
     monkeypatch.setattr(best, "read_metrics", lambda _, name, part: dict(models[name].metrics))
     monkeypatch.setattr(best, "read_revision", lambda _, name, part: models[name])
-    assert [rank.verdict for rank in ranked(Path(), ["m0", "m1"])[0]] == ["the first", "worse"]
-    assert [rank.verdict for rank in ranked(Path(), list(models))[0]] == [
+    assert [rank.verdict for rank in rank_experiments(Path(), ["m0", "m1"])[0]] == [
+        "the first",
+        "worse",
+    ]
+    assert [rank.verdict for rank in rank_experiments(Path(), list(models))[0]] == [
         "the first",
         UNDECIDED,
         UNDECIDED,
     ]
     models["workspace"] = models["m1"]
-    ranks = ranked(Path(), ["m0", "m1", "workspace"])[0]
+    ranks = rank_experiments(Path(), ["m0", "m1", "workspace"])[0]
     assert [rank.verdict for rank in ranks] == ["the first", "worse", "worse"], "the same, twice"
     assert as_text(ranks, [], 0.95).endswith("Holm's correction for 1 comparison.\n")
     models["workspace"] = models["m0"]
-    ranks = ranked(Path(), ["m0", "m1", "workspace"])[0]
+    ranks = rank_experiments(Path(), ["m0", "m1", "workspace"])[0]
     assert [rank.verdict for rank in ranks] == ["the first", UNDECIDED, "worse"], "the first, twice"
 
 
 def test_when_the_first_is_gone_none_can_be_compared(by_hand: list[str]) -> None:
     assert by_hand == []
-    ranks, without = ranked(Path(), ["bad", "gone"])
+    ranks, without = rank_experiments(Path(), ["bad", "gone"])
     assert [(rank.name, rank.p_value) for rank in ranks] == [("gone", None), ("bad", None)]
     assert "None that was compared is as good as the first. Not compared: bad." in as_text(
         ranks, without, 0.95
@@ -162,10 +171,10 @@ def test_better_on_the_images_that_both_were_asked_is_not_worse() -> None:
     metrics = dict(ALL["good"].metrics)
     ranks = [
         Rank("first", metrics, "the first"),
-        Rank("other", metrics, "better", 0.01, 0.001, 0.01),
+        Rank("other", metrics, "better", 0.01, 0.005, 0.001, 0.01),
     ]
     assert "Cannot be told from the first: other." in as_text(ranks, [], 0.95)
-    ranks[1] = Rank("other", metrics, "worse", 0.01, -0.01, -0.001)
+    ranks[1] = Rank("other", metrics, "worse", 0.01, -0.005, -0.01, -0.001)
     assert "No other can be said to be as good as the first. Ranked" in as_text(ranks, [], 0.95)
 
 
@@ -179,7 +188,7 @@ def test_better_on_the_images_that_both_were_asked_is_not_worse() -> None:
 def test_refused(by_hand: list[str], names: list[str], said: str) -> None:
     assert by_hand == []
     with pytest.raises(BadInput, match=said):
-        ranked(Path(), names)
+        rank_experiments(Path(), names)
 
 
 def test_experiments_are_ranked_without_the_test_set(project: Project) -> None:
