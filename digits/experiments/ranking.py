@@ -1,4 +1,4 @@
-"""Experiments ranked by validation, each compared with the first. Nothing of the test set is read."""
+"""Experiments ranked by validation, each compared with the first; the test set is never read."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
