@@ -1,13 +1,13 @@
 """The committed params.yaml, and what it is when somebody edits it."""
 
 import copy
-import json
 from collections.abc import Mapping
 from functools import reduce
 from operator import getitem
 from pathlib import Path
 from typing import Any
 
+from dvc.utils.serialize import dumps_yaml
 from dvc.utils.serialize import parse_yaml as parse_as_dvc
 
 # With a value of `copies` that every model has.
@@ -29,7 +29,7 @@ def edited(changes: Mapping[str, str | None]) -> str:
             del section[last]
         else:
             section[last] = f"<{path}>"
-    text = json.dumps(values)
+    text = dumps_yaml(values)
     for path, piece in changes.items():
-        text = text.replace(f'"<{path}>"', str(piece))
+        text = text.replace(f"<{path}>", str(piece))
     return text

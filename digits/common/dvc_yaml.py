@@ -1,80 +1,76 @@
-"""YAML as DVC reads it."""
+"""YAML as DVC reads it: by ruamel.yaml, version 1.2."""
 
 import re
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import ConstructorError, SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode
+from ruamel.yaml.resolver import VersionedResolver
 
 from digits.common.errors import BadInput
 
+_DIRECTIVE = re.compile(r"(?:[ \t\r]*(?:#.*)?\n)*%")  # before any content
 
-class _Yaml12(yaml.SafeLoader):
-    """Scalars as YAML 1.2 has them.
 
-    DVC reads and writes `params.yaml` as YAML 1.2, where 1e-4 is a number and 010 is ten. PyYAML follows YAML 1.1, where they are
-    a string and eight: the lock would record one value and the stage would use another. For the same reason a key given twice is
-    refused, as by DVC, and so is a header that asks for another version.
+class _Resolver(VersionedResolver):
+    """ruamel.yaml's own types of scalars, without those that are more often meant as text.
+
+    To ruamel.yaml, and so to DVC, 1_000, 0x10, 0o17 and 0b101 are whole numbers and 2026-01-01 is
+    a date. Here they stay strings: no key takes them, and whoever writes one is told.
     """
 
-    def process_directives(self) -> Any:
-        if self.check_token(yaml.DirectiveToken):
-            raise yaml.YAMLError("a % directive is not allowed")
-        return super().process_directives()  # type: ignore[no-untyped-call]
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        mapping = super().construct_mapping(node, deep)
-        if len(mapping) != len(node.value):
-            keys = [self.construct_object(key) for key, _ in node.value]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise yaml.constructor.ConstructorError(
-                problem=f"the key {twice!r} stands there twice", problem_mark=node.start_mark
-            )
-        return mapping
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        tag = super().resolve(kind, value, implicit)
+        if kind is ScalarNode and implicit[0]:
+            name = str(tag).rpartition(":")[2]
+            if name == "timestamp" or (name in ("int", "float") and re.search("[_xob]", value)):
+                return self.DEFAULT_SCALAR_TAG
+        return tag
 
 
-_Yaml12.yaml_implicit_resolvers = {}
+class _Constructor(SafeConstructor):
+    """ruamel.yaml's own values, with scalars alone as keys of a mapping."""
 
-for _tag, _pattern, _first in (
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-    (
-        "float",
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        list("-+.0123456789"),
-    ),
-):
-    _Yaml12.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first
-    )
-
-
-def _whole_number(loader: _Yaml12, node: yaml.ScalarNode) -> int:
-    return int(
-        loader.construct_scalar(node)
-    )  # YAML 1.1's own constructor would still read 010 as octal
-
-
-_Yaml12.add_constructor("tag:yaml.org,2002:int", _whole_number)
+    def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Any, Any]:
+        for key, _ in node.value:
+            if not isinstance(key, ScalarNode):
+                raise ConstructorError(
+                    problem="a key is not a scalar", problem_mark=key.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 def parse_yaml(text: str | bytes, name: str) -> Any:
-    """The values in a YAML text, read as DVC reads them; `name` is the file's, for the message.
+    """Parse a YAML text to what DVC makes of it.
 
-    Raises BadInput when it is not YAML, or not UTF-8.
+    Parameters
+    ----------
+    text : str or bytes
+        One document. No key may stand twice in a mapping, and no directive before it: %YAML 1.1
+        would give other values.
+    name : str
+        The file's name, for the message.
+
+    Raises
+    ------
+    BadInput
+        When it is not such a document, or not UTF-8.
     """
     try:
         text = text if isinstance(text, str) else text.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadInput(f"{name} is not UTF-8 text: {error}.") from error
+    if _DIRECTIVE.match(text):
+        raise BadInput(f"{name} is not valid YAML: a % directive is not allowed.")
+    yaml = YAML(typ="safe")
+    yaml.Resolver, yaml.Constructor = _Resolver, _Constructor
     try:
-        return yaml.load(text, _Yaml12)  # noqa: S506 (a SafeLoader)
-    except yaml.MarkedYAMLError as error:
+        return yaml.load(text)
+    except MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise BadInput(f"{name}{line} is not valid YAML: {error.problem}.") from error
-    except (
-        yaml.YAMLError,
-        ValueError,
-        KeyError,
-    ) as error:  # a control character, a tag on what it does not fit
+    except (YAMLError, ValueError, KeyError) as error:
+        # A control character, or a tag on what it does not fit.
         raise BadInput(f"{name} is not valid YAML: {' '.join(str(error).split())}.") from error
