@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import psutil
-import yaml
+from dvc.utils.serialize import dumps_yaml
 
 from digits.experiments.ladder import chosen, read_ladder
 from digits.params.nested import with_overrides
@@ -53,7 +53,7 @@ def main(rounds: int = 3) -> None:
         params = clone / "params.yaml"
         ladder = read_ladder(ROOT / "ladder.yaml")
         values = with_overrides(ladder.base, chosen(ladder, "knn-shifts")[0].set)
-        params.write_text(yaml.safe_dump(values), encoding="utf-8")
+        params.write_text(dumps_yaml(values), encoding="utf-8")
         dvc = [sys.executable, "-m", "dvc", "repro", "--quiet"]
         measured([*dvc, "split"], clone)
         for number in range(rounds):

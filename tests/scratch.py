@@ -12,9 +12,10 @@ from tempfile import TemporaryFile
 from typing import Any, get_args
 
 import mlflow
-import yaml
+from dvc.utils.serialize import dumps_yaml
 from mlflow.entities import Run
 
+from digits.common.dvc_yaml import parse_yaml
 from digits.params.schema import Model
 
 SETTINGS = (
@@ -85,14 +86,14 @@ class Project:
     def edit(self, **values: Any) -> None:
         """Set params; `train__seed=1` is train.seed."""
         file = self.path / "params.yaml"
-        params = yaml.safe_load(file.read_text(encoding="utf-8"))
+        params = parse_yaml(file.read_bytes(), "params.yaml")
         for name, value in values.items():
             *parents, last = name.split("__")
             section = params
             for parent in parents:
                 section = section[parent]
             section[last] = value
-        file.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+        file.write_text(dumps_yaml(params), encoding="utf-8")
 
     def json(self, path: str) -> dict[str, Any]:
         values: dict[str, Any] = json.loads((self.path / path).read_text(encoding="utf-8"))

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from digits.common.dvc_yaml import parse_yaml
 from digits.data.transforms import elastic
 from digits.params.schema import Params, parse_params
 from tests.imports import ROOT, closure, imported_modules, own_file
 from tests.scratch import STAGES
 
-PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+PIPELINE: dict[str, Any] = parse_yaml((ROOT / "dvc.yaml").read_bytes(), "dvc.yaml")["stages"]
 PARAMS = (ROOT / "params.yaml").read_text(encoding="utf-8")
 
 
@@ -86,7 +86,7 @@ def test_a_stage_declares_the_params_it_reads(stage: str) -> None:
 
 
 def test_every_param_is_documented_declared_and_used() -> None:
-    everything = set(keys(yaml.safe_load(PARAMS)))
+    everything = set(keys(parse_yaml(PARAMS, "params.yaml")))
     assert everything == set(keys(parse_params(PARAMS).model_dump(by_alias=True)))
     declared = {
         key.replace(".${train.model}", "") for stage in STAGES for key in PIPELINE[stage]["params"]
@@ -165,7 +165,7 @@ def test_what_is_imported_is_a_declared_dependency() -> None:
         "PIL": "pillow",
         "dvc_data": "dvc",  # its own lower half, released with it
         "pydantic_core": "pydantic",
-        "yaml": "pyyaml",
+        "ruamel": "ruamel.yaml",
         "sklearn": "scikit-learn",
         "sklearnex": "scikit-learn-intelex",
         "vl_convert": "vl-convert-python",
@@ -235,8 +235,8 @@ def test_dvc_is_set_up_so_that_nothing_is_wrong_in_silence() -> None:
 
 def test_the_committed_results_are_those_of_the_committed_code() -> None:
     """dvc.lock has the hash of every file and the value of every param that is in the tree."""
-    lock = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-    params = yaml.safe_load(PARAMS)
+    lock = parse_yaml((ROOT / "dvc.lock").read_bytes(), "dvc.lock")["stages"]
+    params = parse_yaml(PARAMS, "params.yaml")
     for stage in STAGES:
         for entry in [*lock[stage]["deps"], *lock[stage]["outs"]]:
             path = ROOT / entry["path"]

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
+from dvc.utils.serialize import dumps_yaml
 
+from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
 from digits.experiments import ladder
 from digits.experiments.git import Experiment
@@ -251,7 +252,7 @@ def test_an_experiment_with_other_params_is_not_the_rung(
 
     def found_with(settings: dict[str, Any]) -> dict[str, str]:
         files = {
-            "params.yaml": yaml.safe_dump(with_overrides(here, settings)),
+            "params.yaml": dumps_yaml(with_overrides(here, settings)),
             "dvc.lock": "stages: {}",
         }
         monkeypatch.setattr(ladder, "read_file", lambda root, revision, path: files[path])
@@ -306,10 +307,10 @@ SMALL: list[dict[str, Any]] = [
 
 @pytest.fixture
 def with_a_ladder(project: Project) -> Iterator[Project]:
-    params = yaml.safe_load((project.path / "params.yaml").read_text(encoding="utf-8"))
+    params = parse_yaml((project.path / "params.yaml").read_bytes(), "params.yaml")
     base = with_overrides(params, {"train.validate": "none", "augment.shifts": []})
     (project.path / "ladder.yaml").write_text(
-        yaml.safe_dump({"base": base, "rungs": SMALL}), encoding="utf-8"
+        dumps_yaml({"base": base, "rungs": SMALL}), encoding="utf-8"
     )
     project.commit("a small ladder")
     yield project

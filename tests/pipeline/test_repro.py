@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
+from digits.common.dvc_yaml import parse_yaml
 from tests.scratch import STAGES, Project, assert_complete, ran, without
 
 
@@ -37,7 +37,7 @@ def test_make_verify_tells_results_that_do_not_come_out_again(project: Project) 
     assert ran(ran_anew) == list(STAGES) and "byte for byte" in ran_anew
     assert not (project.store / "mlflow.db").exists(), "a run that nobody asked for"
     lock = (project.path / "dvc.lock").read_text(encoding="utf-8")
-    model = yaml.safe_load(lock)["stages"]["train"]["outs"][-1][
+    model = parse_yaml(lock, "dvc.lock")["stages"]["train"]["outs"][-1][
         "md5"
     ]  # metrics/validation.json comes first
     (project.path / "dvc.lock").write_text(lock.replace(model, "0" * 32 + ".dir"), encoding="utf-8")

@@ -10,9 +10,9 @@ from pathlib import Path
 import mlflow
 import psutil
 import pytest
-import yaml
 from mlflow.entities import Run
 
+from digits.common.dvc_yaml import parse_yaml
 from tests.scratch import Project
 
 LOSS = "learning_curve/training_loss"
@@ -28,7 +28,7 @@ def curve(project: Project, run: Run, metric: str) -> dict[int, float]:
 
 
 def model_md5(project: Project) -> str:
-    lock = yaml.safe_load((project.path / "dvc.lock").read_text(encoding="utf-8"))
+    lock = parse_yaml((project.path / "dvc.lock").read_bytes(), "dvc.lock")
     return str(lock["stages"]["train"]["outs"][-1]["md5"])
 
 
