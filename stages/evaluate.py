@@ -3,18 +3,15 @@
 data/predictions: what the model said of each test image, from which `python -m digits compare` tells whether two models differ.
 """
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 
 from digits.common.files import open_array, sha256, write_csv, write_json
 from digits.data.dataset import open_raw
 from digits.data.folds import TEST, make_target
 from digits.metrics import predictions
-from digits.metrics.classification import metrics, rounded, share
+from digits.metrics.classification import metrics
 from digits.metrics.curves import (
     Scored,
     at_threshold,
@@ -23,9 +20,9 @@ from digits.metrics.curves import (
     roc_table,
     threshold_table,
 )
-from digits.metrics.label_errors import agreement_with_raters, is_disputed
+from digits.metrics.label_errors import without_disputed
 from digits.metrics.predictions import Predictions, load
-from digits.metrics.robustness import Point, point, rotated, shifted
+from digits.metrics.robustness import Point, robustness
 from digits.models.persistence import load_model
 from digits.params.schema import Params
 from digits.plots import error_analysis
@@ -58,7 +55,7 @@ def evaluate(params: Params, stage: Stage) -> None:
             values |= at_threshold(y, scores, threshold, "", confidence)
             values |= at_threshold(*chosen_on, threshold, "validation_", confidence)
     if params.fetch.dataset == "mnist_784":
-        values |= without_disputed(said, params)
+        values |= without_disputed(said, params.evaluate.confidence)
     write_json(
         stage.out("metrics/test.json"), values | {"test_set": sha256(images, raw.labels[test])}
     )
@@ -73,7 +70,9 @@ def evaluate(params: Params, stage: Stage) -> None:
     write_csv(stage.out("plots/precision_recall.csv"), *precision_recall_table(scored))
     write_csv(stage.out("plots/thresholds.csv"), *threshold_table(scored))
     write_csv(stage.out("plots/roc.csv"), *roc_table(scored))
-    disturbed = robustness(model, images, said, params)
+    disturbed = robustness(
+        model, images, said, params.evaluate.robustness, params.evaluate.confidence
+    )
     for kind, points in disturbed.items():
         write_csv(stage.out(f"plots/robustness_{kind}.csv"), Point._fields, points)
 
@@ -93,46 +92,3 @@ def held_out() -> Scored:
         return {}
     said = load(lambda name: (folder / name).open("rb"))
     return {"validation": (said.labels, said.scores)}
-
-
-def without_disputed(said: Predictions, params: Params) -> dict[str, float | int]:
-    """Accuracy without the labels that human raters did not confirm, and whose side the model takes on those."""
-    out = is_disputed(said.rows)
-    right, n = np.count_nonzero(said.right & ~out), np.count_nonzero(~out)
-    values = {"disputed": int(out.sum())} | share(
-        "accuracy_undisputed", right, n, params.evaluate.confidence
-    )
-    if params.target == "digit":
-        agreed, known = agreement_with_raters(said.rows, said.predicted)
-        values |= {
-            "disputed_raters_agree": known,
-            "disputed_as_raters": agreed,
-            "disputed_as_label": int((said.right & out).sum()),
-        }
-    return rounded(values)
-
-
-def robustness(
-    model: Pipeline, images: NDArray, said: Predictions, params: Params
-) -> dict[str, list[Point]]:
-    """Accuracy against shift and rotation, on evenly taken test images; nothing when that is off."""
-    how, confidence = params.evaluate.robustness, params.evaluate.confidence
-    some = np.linspace(0, len(images), min(how.images, len(images)), endpoint=False, dtype=int)
-
-    def right(disturbed: NDArray) -> NDArray:
-        scores = predictions.decision_scores(
-            model, disturbed.reshape(len(some), -1), "disturbed images"
-        )
-        return predictions.decide(scores, predictions.has_probability(model)) == said.labels[some]
-
-    points: dict[str, list[Point]] = {"shift": [], "rotation": []}
-    if len(some):
-        kinds: dict[str, tuple[Callable[..., NDArray], Sequence[float]]]
-        kinds = {"shift": (shifted, how.shifts), "rotation": (rotated, how.rotations)}
-        for kind, (disturb, amounts) in kinds.items():
-            disturbed = (
-                point(amount, right(disturb(images[some], amount)), confidence)
-                for amount in amounts
-            )
-            points[kind] = [point(0, said.right[some], confidence), *disturbed]
-    return points

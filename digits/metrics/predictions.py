@@ -32,6 +32,11 @@ class Predictions:
         """Which images were read right (n,)."""
         return self.predicted == self.labels
 
+    @property
+    def is_yes_no(self) -> bool:
+        """Whether the target is yes or no, and not one of the ten digits."""
+        return self.scores.ndim == 1
+
     def save(self, folder: Path) -> None:
         """Write each array as `<name>.npy` in a folder, which is made."""
         folder.mkdir(exist_ok=True)

@@ -1,8 +1,17 @@
 """The disputed labels: which rows they are of, and how answers are counted against the raters'."""
 
 import numpy as np
+import pytest
 
-from digits.metrics.label_errors import FIRST_TEST_ROW, RATERS, agreement_with_raters, is_disputed
+from digits.metrics.classification import share
+from digits.metrics.label_errors import (
+    FIRST_TEST_ROW,
+    RATERS,
+    agreement_with_raters,
+    is_disputed,
+    without_disputed,
+)
+from digits.metrics.predictions import Predictions
 
 AGREED = {image: digit for image, digit in RATERS.items() if digit is not None}
 
@@ -41,3 +50,17 @@ def test_only_the_rows_given_are_counted() -> None:
         np.array([60_947, 947, 62_130]), np.array([9, 9, 9], np.uint8)
     ) == (1, 1)
     assert agreement_with_raters(np.arange(100), np.zeros(100, np.uint8)) == (0, 0)
+
+
+def test_disputed_labels_are_left_out_and_counted() -> None:
+    rows, y = np.arange(60_000, 70_000), np.full(10_000, 1, np.uint8)
+    predicted = y.copy()
+    predicted[:100] = 2  # none of these labels is disputed
+    predicted[947] = 9  # this one is, and 9 is what the raters say
+    accuracy = {"disputed": 15} | share("accuracy_undisputed", 9_885, 9_985, 0.8)
+    sides = {"disputed_raters_agree": 10, "disputed_as_raters": 1, "disputed_as_label": 14}
+    digits = Predictions(rows, y, predicted, np.zeros((10_000, 10)))
+    assert without_disputed(digits, 0.8) == pytest.approx(accuracy | sides, abs=1e-9)
+    # The raters were not asked for a yes or no.
+    yes_no = Predictions(rows, y == 1, predicted == 1, np.zeros(10_000))
+    assert without_disputed(yes_no, 0.8) == pytest.approx(accuracy, abs=1e-9)

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from digits.common.files import read_csv, sha256, write_csv
-from digits.metrics.classification import metrics, share
+from digits.metrics.classification import metrics
 from digits.metrics.curves import (
     at_threshold,
     operating_point,
@@ -20,8 +20,6 @@ from digits.metrics.intervals import proportion
 from digits.metrics.predictions import Predictions, load
 from digits.metrics.robustness import rotated, shifted
 from digits.models.persistence import load_model
-from digits.params.schema import parse_params
-from stages.evaluate import without_disputed
 from tests.scratch import Project
 
 N_TRAIN = 1_497  # of the small digits; the rest are their test images
@@ -135,21 +133,3 @@ def test_robustness_is_that_of_every_third_image(
     assert len({row["accuracy"] for row in expected}) > 1, "else nothing was disturbed"
     rows = read_csv(judged.path / f"plots/robustness_{kind}.csv")
     assert rows == [pytest.approx(row, abs=1e-9) for row in expected]
-
-
-def test_disputed_labels_are_left_out_and_counted(judged: Project) -> None:
-    rows, y = np.arange(60_000, 70_000), np.full(10_000, 1, np.uint8)
-    predicted = y.copy()
-    predicted[:100] = 2  # none of these labels is disputed
-    predicted[947] = 9  # this one is, and 9 is what the raters say
-    yes_or_no = parse_params((judged.path / "params.yaml").read_text(encoding="utf-8"))
-    which_digit = yes_or_no.model_copy(update={"target": "digit"})
-    accuracy = {"disputed": 15} | share("accuracy_undisputed", 9_885, 9_985, 0.8)
-    sides = {"disputed_raters_agree": 10, "disputed_as_raters": 1, "disputed_as_label": 14}
-    values = without_disputed(Predictions(rows, y, predicted, np.zeros((10_000, 10))), which_digit)
-    assert values == pytest.approx(accuracy | sides, abs=1e-9)
-    # The raters were not asked for a yes or no.
-    values = without_disputed(
-        Predictions(rows, y == 1, predicted == 1, np.zeros(10_000)), yes_or_no
-    )
-    assert values == pytest.approx(accuracy, abs=1e-9)
