@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digits.common.files import open_array, sha256, write_csv, write_json
+from digits.common.files import open_array, read_csv, sha256, write_csv, write_json
 from digits.data.dataset import open_raw
 from digits.data.folds import TEST, make_target
 from digits.metrics import predictions
@@ -27,7 +27,6 @@ from digits.models.persistence import load_model
 from digits.params.schema import Params
 from digits.plots import error_analysis
 from digits.plots.charts import save_png
-from digits.training.learning_curve import load_train_sizes
 from stages.runner.stage import Stage
 
 
@@ -77,11 +76,11 @@ def evaluate(params: Params, stage: Stage) -> None:
         write_csv(stage.out(f"plots/robustness_{kind}.csv"), Point._fields, points)
 
     pictures = stage.out_folder("plots/pictures")
-    drawn = error_analysis.pictures(
+    evaluation = error_analysis.Evaluation(
         images, said, scored, names, probability, threshold, disturbed,
-        load_train_sizes(Path("models/learning_curve.csv")), params.evaluate.confidence,
+        read_csv(Path("models/learning_curve.csv")), params.evaluate.confidence,
     )  # fmt: skip
-    for name, figure in drawn.items():
+    for name, figure in error_analysis.figures(evaluation).items():
         save_png(figure, pictures / f"{name}.png")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -240,17 +241,21 @@ def roc(curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64], flo
     return figure
 
 
-def robustness(table: Sequence[tuple[str, float, float, float, float]]) -> Figure:
-    """Accuracy, with its interval, when the test images are moved or turned.
+def robustness(curves: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
+    """Accuracy, with its interval, when the test images are shifted or rotated.
 
-    Parameters: `table` rows of kind ("shift" or "rotation"), amount (pixels or degrees), accuracy, low, high (shares up to 1).
+    Parameters
+    ----------
+    curves : dict
+        Points of "shift" (pixels) and of "rotation" (degrees): amount, accuracy, low and high, the
+        last three between 0 and 1.
     """
     figure = Figure(figsize=(9, 4.2), dpi=DPI, layout="constrained")
     units = {"shift": "moved by (pixels)", "rotation": "turned by (degrees)"}
     for axes, (kind, label), colour in zip(
         figure.subplots(1, 2, sharey=True), units.items(), _COLOURS, strict=False
     ):
-        _band(axes, np.array(sorted(row[1:] for row in table if row[0] == kind)), colour)
+        _band(axes, np.array(sorted(curves[kind], key=itemgetter(0))), colour)
         axes.set_xlabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     figure.axes[0].set_ylabel("accuracy (%)")
@@ -258,13 +263,18 @@ def robustness(table: Sequence[tuple[str, float, float, float, float]]) -> Figur
     return figure
 
 
-def learning_curve(table: Sequence[tuple[int, int, float, float, float]]) -> Figure:
+def learning_curve(rows: Sequence[Mapping[str, float]]) -> Figure:
     """The error rate, with its interval, after learning from fewer images.
 
-    Parameters: `table` rows of the number of images learned from, the number held out, accuracy, low, high (shares up to 1).
+    Parameters
+    ----------
+    rows : sequence of dict
+        ``train_size``, the number of images learned from; ``n``, the number held out;
+        ``accuracy``, ``low`` and ``high``, between 0 and 1.
     """
-    size, held_out, *shares = np.array(sorted(table), np.float64).T
-    accuracy, low, high = shares
+    columns = ("train_size", "n", "accuracy", "low", "high")
+    table = sorted([row[column] for column in columns] for row in rows)
+    size, held_out, accuracy, low, high = np.array(table, np.float64).T
     rate, lower, upper = 100 * (1 - accuracy), 100 * (1 - high), 100 * (1 - low)
     figure = Figure(figsize=(8, 4.5), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()

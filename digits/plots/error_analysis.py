@@ -1,6 +1,7 @@
-"""All pictures of one model's errors, by name."""
+"""All figures of one model's evaluation, by name."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,81 +12,117 @@ from digits.metrics.curves import Scored, roc, thresholds
 from digits.metrics.intervals import proportion
 from digits.metrics.predictions import Predictions
 from digits.metrics.robustness import Point
-from digits.plots import charts as figures
-from digits.plots import galleries
-from digits.training.learning_curve import TrainSize
+from digits.plots import charts, galleries
 
 
-def pictures(
-    images: NDArray[np.uint8],
-    said: Predictions,
-    scored: Scored,
-    names: Sequence[str],
-    probability: bool,
-    threshold: float | None,
-    disturbed: Mapping[str, Sequence[Point]],
-    sizes: Sequence[TrainSize],
-    confidence: float,
-) -> dict[str, Figure]:
-    """Those that apply: to the target, to a model with or without probabilities, to an experiment with or without validation.
+@dataclass(frozen=True)
+class Evaluation:
+    """What the figures are drawn from.
 
-    Parameters: `images` (n, h, w) and what was said of them; `scored` as in curves.py; `names` of the classes; whether the scores
-    are probabilities; `threshold` chosen on validation; points of robustness by kind; `sizes` of the learning curve;
-    `confidence` of the intervals on test images.
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width), uint8
+        The test images.
+    predictions : Predictions
+        The model's, of these images.
+    scored : dict
+        Labels and scores of "test" and, if there was one, of "validation".
+    class_names : sequence of str
+        As shown, in the order of the classes.
+    has_probability : bool
+        Whether the scores are probabilities.
+    threshold : float or None
+        Chosen on validation.
+    robustness : dict
+        The points of "shift" and of "rotation".
+    learning_curve : sequence of dict
+        Rows of the learning curve: train_size, n, accuracy, low and high.
+    confidence : float
+        Of the intervals on test images, between 0 and 1.
     """
-    y, predicted = said.labels.astype(int), said.predicted.astype(int)
-    sure, is_probability = confidences(said, scored, probability)
+
+    images: NDArray[np.uint8]
+    predictions: Predictions
+    scored: Scored
+    class_names: Sequence[str]
+    has_probability: bool
+    threshold: float | None
+    robustness: Mapping[str, Sequence[Point]]
+    learning_curve: Sequence[Mapping[str, float]]
+    confidence: float
+
+
+def figures(evaluation: Evaluation) -> dict[str, Figure]:
+    """Draw the figures that apply to the target, the model and what was measured, by name."""
+    predictions, names = evaluation.predictions, evaluation.class_names
+    y, predicted = predictions.labels.astype(int), predictions.predicted.astype(int)
+    certainty, is_probability = certainties(evaluation)
     drawn = {
-        "confusion": figures.confusion_counts(y, predicted, names),
-        "errors": figures.error_shares(y, predicted, names),
+        "confusion": charts.confusion_counts(y, predicted, names),
+        "errors": charts.error_shares(y, predicted, names),
         "confident_mistakes": galleries.confident_mistakes(
-            images, said.rows, y, predicted, sure, names, is_probability
+            evaluation.images, predictions.rows, y, predicted, certainty, names, is_probability
         ),
-        "confused_pair": galleries.confused_pair(images, y, predicted, names),
-        "by_digit": by_class(y, predicted, names, confidence),
+        "confused_pair": galleries.confused_pair(evaluation.images, y, predicted, names),
+        "by_digit": error_rates(y, predicted, names, evaluation.confidence),
     }
     if is_probability:
-        drawn["reliability"] = figures.reliability(sure, said.right)
-    if said.scores.ndim == 1:
-        # A small set of one's own may hold no such digit, or nothing else.
-        if cuts := thresholds(scored):
-            drawn["thresholds"] = figures.thresholds(cuts, threshold)
-        if rates := roc(scored):
-            drawn["roc"] = figures.roc(rates)
-    if any(disturbed.values()):
-        drawn["robustness"] = figures.robustness(
-            [(kind, *each) for kind, points in disturbed.items() for each in points]
-        )
-    if sizes:
-        drawn["train_sizes"] = figures.learning_curve(sizes)
+        drawn["reliability"] = charts.reliability(certainty, predictions.right)
+    if predictions.is_yes_no:
+        # A small data set may hold no image of the digit, or nothing else.
+        if threshold_curves := thresholds(evaluation.scored):
+            drawn["thresholds"] = charts.thresholds(threshold_curves, evaluation.threshold)
+        if roc_curves := roc(evaluation.scored):
+            drawn["roc"] = charts.roc(roc_curves)
+    if any(evaluation.robustness.values()):
+        drawn["robustness"] = charts.robustness(evaluation.robustness)
+    if evaluation.learning_curve:
+        drawn["learning_curve"] = charts.learning_curve(evaluation.learning_curve)
     return drawn
 
 
-def by_class(y: NDArray, predicted: NDArray, names: Sequence[str], confidence: float) -> Figure:
-    """The error rate of each class that is there, with Wilson's interval."""
-    there = [c for c in range(len(names)) if (y == c).any()]
-    n = [int((y == c).sum()) for c in there]
-    errors = [int(((y == c) & (predicted != c)).sum()) for c in there]
-    low, high = zip(
-        *(proportion(e, m, confidence) for e, m in zip(errors, n, strict=True)), strict=True
-    )
-    rates = np.array(errors) / n
-    return figures.rates_by_digit(
-        [names[c] for c in there], rates, np.array(low), np.array(high), np.array(n)
-    )
+def error_rates(y: NDArray, predicted: NDArray, names: Sequence[str], confidence: float) -> Figure:
+    """Draw the error rate of each class that has images, with Wilson's interval.
 
-
-def confidences(
-    said: Predictions, scored: Scored, probability: bool
-) -> tuple[NDArray[np.float64], bool]:
-    """How sure the model was of each answer (n,), and whether that is a probability.
-
-    It is the model's own probability, else its score brought to one by what was said in validation, else the score itself.
+    Parameters
+    ----------
+    y, predicted : ndarray of shape (n,), int
+        Classes, as columns of ``names``.
+    names : sequence of str
+        The classes, as shown.
+    confidence : float
+        Of the intervals, between 0 and 1.
     """
-    sure = said.scores
-    if not probability and "validation" in scored:
-        y, scores = scored["validation"]
-        sure, probability = probabilities(said.scores, fit_temperature(scores, y)), True
-    if sure.ndim == 1:
-        return np.where(said.predicted, sure, 1 - sure if probability else -sure), probability
-    return np.take_along_axis(sure, said.predicted[:, None].astype(int), axis=1)[:, 0], probability
+    classes = np.unique(y)
+    support = [int((y == label).sum()) for label in classes]
+    errors = [int(((y == label) & (predicted != label)).sum()) for label in classes]
+    intervals = [proportion(k, n, confidence) for k, n in zip(errors, support, strict=True)]
+    low, high = np.array(intervals).T
+    rates = np.array(errors) / support
+    return charts.rates_by_digit([names[c] for c in classes], rates, low, high, np.array(support))
+
+
+def certainties(evaluation: Evaluation) -> tuple[NDArray[np.float64], bool]:
+    """How certain the model is of each prediction.
+
+    Its own probability; else its score, calibrated to a probability on the validation images; else
+    the score itself.
+
+    Returns
+    -------
+    certainty : ndarray of shape (n,), float64
+        Of the predicted class; larger is more certain.
+    is_probability : bool
+        Whether ``certainty`` is a probability.
+    """
+    predictions, is_probability = evaluation.predictions, evaluation.has_probability
+    scores = predictions.scores
+    if not is_probability and "validation" in evaluation.scored:
+        y, validation_scores = evaluation.scored["validation"]
+        scores = probabilities(scores, fit_temperature(validation_scores, y))
+        is_probability = True
+    if predictions.is_yes_no:
+        of_no = 1 - scores if is_probability else -scores
+        return np.where(predictions.predicted, scores, of_no), is_probability
+    columns = predictions.predicted[:, None].astype(int)
+    return np.take_along_axis(scores, columns, axis=1)[:, 0], is_probability

@@ -71,20 +71,21 @@ def rates() -> Figure:
     return rates_by_digit(DIGITS, rate, rate * 0.5, rate * 2 + 0.003, np.arange(900, 1000, 10))
 
 
-MOVED = [
-    ("shift", 2, 0.9, 0.88, 0.92),
-    ("shift", 0, 0.99, 0.98, 0.995),
-    ("shift", 1, 0.97, 0.96, 0.98),
-]
-TURNED = [
-    ("rotation", 0, 0.99, 0.98, 0.995),
-    ("rotation", 15, 0.9, 0.89, 0.91),
-    ("rotation", 30, 0.7, 0.69, 0.72),
-]
-SIZES = [
-    (n, 10_000, 1 - n**-0.4, 1 - 1.1 * n**-0.4, 1 - 0.9 * n**-0.4)
+ROBUSTNESS = {
+    "shift": [(2, 0.9, 0.88, 0.92), (0, 0.99, 0.98, 0.995), (1, 0.97, 0.96, 0.98)],
+    "rotation": [(0, 0.99, 0.98, 0.995), (15, 0.9, 0.89, 0.91), (30, 0.7, 0.69, 0.72)],
+}
+TRAIN_SIZES = [
+    {
+        "train_size": n,
+        "n": 10_000,
+        "accuracy": 1 - n**-0.4,
+        "low": 1 - 1.1 * n**-0.4,
+        "high": 1 - 0.9 * n**-0.4,
+    }
     for n in (60_000, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 ]
+PERFECT = {"n": 480, "accuracy": 1.0, "low": 0.992, "high": 1.0}
 
 
 def reliable() -> Figure:
@@ -105,10 +106,12 @@ PICTURES: dict[str, Draw] = {
     "thresholds": lambda: thresholds(pr_curves(), 2.0),
     "thresholds usual": lambda: thresholds(pr_curves(), None),
     "roc": lambda: roc(roc_curves()),
-    "robustness": lambda: robustness(MOVED + TURNED),
-    "sizes": lambda: learning_curve(SIZES),
-    "sizes one": lambda: learning_curve(SIZES[:1]),
-    "sizes flat": lambda: learning_curve([(n, 480, 1.0, 0.992, 1.0) for n in (50, 60, 100, 200)]),
+    "robustness": lambda: robustness(ROBUSTNESS),
+    "learning curve": lambda: learning_curve(TRAIN_SIZES),
+    "learning curve of one point": lambda: learning_curve(TRAIN_SIZES[:1]),
+    "learning curve, flat": lambda: learning_curve(
+        [PERFECT | {"train_size": n} for n in (50, 60, 100, 200)]
+    ),
     "losses": lambda: loss_by_seconds(
         {"one": [(0.1, 2.0), (0.2, 1.0)], "all": [(1.0, 2.0), (20.0, 1.0)]}
     ),
@@ -321,30 +324,31 @@ def test_a_perfect_roc_is_a_picture_too() -> None:
 
 
 def test_robustness_is_in_order_and_percent() -> None:
-    panels = robustness(MOVED + TURNED).axes
-    for axes, rows in zip(panels, (MOVED, TURNED), strict=True):
+    panels = robustness(ROBUSTNESS).axes
+    for axes, rows in zip(panels, ROBUSTNESS.values(), strict=True):
         np.testing.assert_allclose(
             np.asarray(axes.lines[0].get_xydata()),
-            np.array([(row[1], 100 * row[2]) for row in sorted(rows)]),
+            np.array([(row[0], 100 * row[1]) for row in sorted(rows)]),
         )
         (path,) = axes.collections[0].get_paths()
         for row in rows:
-            for end in row[3:]:
-                assert np.isclose(path.vertices, [row[1], 100 * end]).all(axis=1).any()
+            for end in row[2:]:
+                assert np.isclose(path.vertices, [row[0], 100 * end]).all(axis=1).any()
     assert panels[0].get_ylim() == panels[1].get_ylim()
 
 
 def test_error_rates_by_training_size() -> None:
-    (axes,) = learning_curve(SIZES).axes
-    rows = sorted(SIZES)
+    (axes,) = learning_curve(TRAIN_SIZES).axes
+    rows = sorted(TRAIN_SIZES, key=lambda row: row["train_size"])
     np.testing.assert_allclose(
         np.asarray(axes.lines[0].get_xydata()),
-        np.array([(n, 100 * (1 - accuracy)) for n, _, accuracy, _, _ in rows]),
+        np.array([(row["train_size"], 100 * (1 - row["accuracy"])) for row in rows]),
     )
     (path,) = axes.collections[0].get_paths()
-    for n, _, _, low, high in rows:
-        for end in (low, high):
-            assert np.isclose(path.vertices, [n, 100 * (1 - end)]).all(axis=1).any()
+    for row in rows:
+        for end in (row["low"], row["high"]):
+            point = [row["train_size"], 100 * (1 - end)]
+            assert np.isclose(path.vertices, point).all(axis=1).any()
     assert (
         axes.get_xscale() == "log"
         and "more data" in axes.get_title()
@@ -359,7 +363,7 @@ def draw(path: Path) -> None:
 def test_same_errors_are_the_same_file(tmp_path: Path) -> None:
     """Also when another process drew it, which hashes strings differently."""
     draw(tmp_path / "one")
-    code = "import pathlib, sys, tests.test_figures; tests.test_figures.draw(pathlib.Path(sys.argv[1]))"
+    code = "import pathlib, sys, tests.plots.test_charts; tests.plots.test_charts.draw(pathlib.Path(sys.argv[1]))"
     environment = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}
     subprocess.run(
         [sys.executable, "-c", code, tmp_path / "two"], env=os.environ | environment, check=True
