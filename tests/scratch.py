@@ -9,14 +9,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, get_args
+from typing import Any
 
 import mlflow
 from dvc.utils.serialize import dumps_yaml
 from mlflow.entities import Run
 
 from digits.common.dvc_yaml import parse_yaml
-from digits.params.schema import Model
+from digits.params.models import MODELS
 
 SETTINGS = (
     "DVC",
@@ -144,7 +144,7 @@ def assert_complete(run: Run, project: Project, uri: str = "") -> None:
     client = project.client(uri)
     assert run.info.status == "FINISHED"
     model = run.data.params["train.model"]
-    assert model in get_args(Model)
+    assert model in MODELS
     assert {name.split(".")[1] for name in run.data.params if name.startswith("models.")} == {model}
     metrics = set(run.data.metrics)
     assert {

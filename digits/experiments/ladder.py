@@ -30,8 +30,9 @@ from digits.experiments.git import (
 from digits.experiments.queue import read_queue, run_dvc, run_queue
 from digits.experiments.revisions import read_hash, read_revision
 from digits.metrics.intervals import proportion
+from digits.params.fields import Section
 from digits.params.nested import flatten, with_overrides
-from digits.params.schema import Params, Section, parse_params
+from digits.params.schema import Params, parse_params
 from digits.tracking.lookup import store_folder
 from digits.tracking.store import Store
 

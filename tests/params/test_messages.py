@@ -216,7 +216,7 @@ DIGITS = "'digit', 0, 1, 2, 3, 4, 5, 6, 7, 8 or 9"
         (
             "train.model",
             "bayes",
-            ["train.model is 'bayes'", *(f"'{name}'" for name in VALUES["models"])],
+            ["train.model is 'bayes'", f"allowed are {', '.join(VALUES['models'])}."],
         ),
         (
             "train.scale",
