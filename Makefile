@@ -15,7 +15,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> evaluate -> track
-	dvc repro
+	$(BIN)/dvc repro
 
 # --force: a cache that the clone shares with other repositories would answer in the place of the stages.
 verify: .venv/ready ## run the last commit anew in a clean clone: does every result come out as committed?
@@ -24,34 +24,34 @@ verify: .venv/ready ## run the last commit anew in a clean clone: does every res
 		echo "Verified: dvc.lock, metrics and plots came out as committed, byte for byte."
 
 report: .venv/ready ## report.html, one page that needs no network, and report.md: the workspace against AGAINST=main
-	python -m digits report "$(AGAINST)"
+	$(BIN)/python -m digits report "$(AGAINST)"
 
 queue: .venv/ready ## run the experiments that `dvc exp run --queue` has queued, JOBS=2 at a time, which share the cores
-	python -m digits.workers "$(JOBS)"
+	$(BIN)/python -m digits queue --jobs "$(JOBS)"
 
 ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (RUNGS=quick or RUNGS='knn forest', JOBS=2)
-	python -m digits.ladder "$(RUNGS)" "$(JOBS)"
+	$(BIN)/python -m digits ladder "$(RUNGS)" --jobs "$(JOBS)"
 
 test: .venv/ready ## the test suite, in about 20 minutes
-	python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
-	python -m pytest -m browser
+	$(BIN)/python -m pytest -m browser
 
 lint: .venv/ready ## ruff and mypy
-	ruff check . && ruff format --check . && mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 ui: .venv/ready ## the MLflow UI over this repository's runs, on 127.0.0.1 (PORT=5000)
-	python -m digits.ui "$(PORT)"
+	$(BIN)/python -m digits ui --port "$(PORT)"
 
 serve: .venv/ready ## MLflow's scoring server on 127.0.0.1 for MODEL=workspace, champion or a run (PORT=5001)
-	python -m digits.serving "$(MODEL)" "$(PORT)"
+	$(BIN)/python -m digits serve "$(MODEL)" --port "$(PORT)"
 serve: PORT = 5001
 
 bench: .venv/ready ## this pipeline against the notebook it grew out of, side by side and full batch against mini-batch (15 minutes, a quiet machine)
-	python -m bench.verdicts
-	python -m bench.against_notebook
-	python -m bench.batch_size
+	$(BIN)/python -m bench.verdicts
+	$(BIN)/python -m bench.against_notebook
+	$(BIN)/python -m bench.batch_size
 
 lock: .venv/ready ## pin the newest allowed packages in requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --fork-strategy fewest \

@@ -1,13 +1,43 @@
-"""`python -m digits best`: this repository's experiments ranked by validation, and which of them cannot be told from the first."""
+"""`python -m digits best`: experiments ranked by validation."""
 
-from digits.commands.compare import percent
-from digits.experiments.comparison import UNDECIDED
-from digits.experiments.ranking import Rank, compared_results
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from digits.commands.options import add_confidence
+from digits.commands.output import percent, text_table
+from digits.experiments.git import ROOT
+
+if TYPE_CHECKING:
+    from digits.experiments.ranking import Rank
+
+HELP = "experiments ranked by validation, and which of them cannot be told from the first"
 
 
-def as_text(ranks: list[Rank], without: list[str], confidence: float) -> str:
-    """A table for the terminal, and which revisions are without a validation."""
-    header = (
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which revisions to rank, and how sure the verdicts shall be."""
+    parser.add_argument(
+        "revisions",
+        nargs="*",
+        metavar="REVISION",
+        help="by default all DVC experiments and the workspace",
+    )
+    add_confidence(parser, "of the comparison")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Rank and print."""
+    from digits.experiments.ranking import rank_experiments
+    from digits.experiments.revisions import WORKSPACE, experiment_names
+
+    names = arguments.revisions or [WORKSPACE, *experiment_names(ROOT)]
+    ranks, not_validated = rank_experiments(ROOT, names, arguments.confidence)
+    print(ranking_text(ranks, not_validated, arguments.confidence), end="")
+
+
+def ranking_text(ranks: Sequence["Rank"], not_validated: Sequence[str], confidence: float) -> str:
+    """The ranking as a table for a terminal, and what it says in words."""
+    header = [
         "",
         "experiment",
         "validated on",
@@ -16,50 +46,49 @@ def as_text(ranks: list[Rank], without: list[str], confidence: float) -> str:
         "errors",
         f"against the first, {percent(confidence)} interval",
         "",
-    )
-    rows = [header]
-    for place, rank in enumerate(ranks, start=1):
-        of = rank.validation
-        interval = (
-            ""
-            if rank.low is None
-            else f"{rank.low:+.4f} to {rank.high:+.4f}, p = {rank.p_value:.2g}"
-        )
-        own = f"{of['accuracy_low']:.4f} to {of['accuracy_high']:.4f}"
-        rows.append(
-            (
-                str(place),
-                rank.name,
-                f"{of['n']:,}",
-                f"{of['accuracy']:.4f}",
-                own,
-                f"{of['errors']:,}",
-                interval,
-                rank.verdict,
-            )
-        )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
     ]
-    alike = [
-        rank.name for rank in ranks if rank.verdict in (UNDECIDED, "better")
-    ]  # better: on the images that both were asked
-    unknown = [rank.name for rank in ranks[1:] if rank.p_value is None]
+    rows = [_cells(place, rank) for place, rank in enumerate(ranks, start=1)]
+    return f"{text_table(header, rows, 'rlrrrrll')}\n\n{_conclusion(ranks, not_validated)}\n"
+
+
+def _cells(place: int, rank: "Rank") -> list[str]:
+    metrics = rank.validation
+    interval = ""
+    if rank.low is not None:
+        interval = f"{rank.low:+.4f} to {rank.high:+.4f}, p = {rank.p_value:.2g}"
+    return [
+        str(place),
+        rank.name,
+        f"{metrics['n']:,}",
+        f"{metrics['accuracy']:.4f}",
+        f"{metrics['accuracy_low']:.4f} to {metrics['accuracy_high']:.4f}",
+        f"{metrics['errors']:,}",
+        interval,
+        rank.verdict,
+    ]
+
+
+def _conclusion(ranks: Sequence["Rank"], not_validated: Sequence[str]) -> str:
+    from digits.experiments.comparison import BETTER, UNDECIDED
+    from digits.experiments.ranking import compared_results
+
+    # A later one is "better" on the images that both were validated on, if those are few.
+    alike = [rank.name for rank in ranks if rank.verdict in (UNDECIDED, BETTER)]
+    not_compared = [rank.name for rank in ranks[1:] if rank.p_value is None]
     if len(ranks) == 1:
-        end = "Only one has been validated: nothing to compare it with."
+        sentences = ["Only one has been validated: nothing to compare it with."]
     elif alike:
-        end = f"Cannot be told from the first: {', '.join(alike)}."
+        sentences = [f"Cannot be told from the first: {', '.join(alike)}."]
+    elif not_compared:
+        sentences = ["None that was compared is as good as the first."]
     else:
-        end = (
-            "None that was compared is as good as the first."
-            if unknown
-            else "No other can be said to be as good as the first."
-        )
-    end += f" Not compared: {', '.join(unknown)}." if unknown else ""
-    end += f" Not validated: {', '.join(without)}." if without else ""
-    end += " Ranked by validation alone; nothing of the test set was read."
-    if tests := len(compared_results(ranks)):
-        end += f" McNemar's exact test, Holm's correction for {tests} comparison{'s' if tests > 1 else ''}."
-    return "\n".join([*lines, "", end]) + "\n"
+        sentences = ["No other can be said to be as good as the first."]
+    if not_compared:
+        sentences.append(f"Not compared: {', '.join(not_compared)}.")
+    if not_validated:
+        sentences.append(f"Not validated: {', '.join(not_validated)}.")
+    sentences.append("Ranked by validation alone; nothing of the test set was read.")
+    if n_tests := len(compared_results([*ranks])):
+        comparisons = f"{n_tests} comparison{'s' if n_tests > 1 else ''}"
+        sentences.append(f"McNemar's exact test, Holm's correction for {comparisons}.")
+    return " ".join(sentences)

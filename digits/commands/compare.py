@@ -1,147 +1,199 @@
-"""`python -m digits compare`: which differences between revisions are real, and which chance alone could have made."""
+"""`python -m digits compare`: which differences between revisions are more than chance."""
 
+import argparse
 import json
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from digits.experiments.comparison import UNDECIDED, Comparison, Difference
+from digits.commands.options import add_confidence
+from digits.commands.output import check_writable, code_span, percent, text_table, write_png
+from digits.common.errors import BadInput
+from digits.experiments.git import ROOT
 
+if TYPE_CHECKING:
+    from digits.experiments.comparison import Comparison, Difference
+    from digits.experiments.revisions import Revision
 
-def as_json(comparisons: Sequence[Comparison]) -> str:
-    """Everything as JSON, the verdict on the accuracy at the top; of several comparisons a list."""
-    found = []
-    for c in comparisons:
-        first = c.accuracy
-        found.append({
-            "a": c.a, "b": c.b, "n": c.n, "confidence": c.confidence, "verdict": first.verdict, "p_value": first.p_value,
-            "only_a": first.only_a, "only_b": first.only_b, "difference": first.difference, "difference_low": first.low,
-            "difference_high": first.high, "metrics": [vars(each) for each in c.metrics],
-            "per_digit": {each.name.removeprefix("recall_"): vars(each) for each in c.per_digit},
-            "params": {name: {"a": a, "b": b} for name, (a, b) in c.params.items()},
-        })  # fmt: skip
-    return json.dumps(found[0] if len(found) == 1 else found, indent=1) + "\n"
+HELP = "which differences between revisions are real: B against A, image by image"
 
 
-def as_text(comparison: Comparison, markdown: bool = False) -> str:
-    """The comparison for a terminal, or as Markdown for a pull request."""
-    c, first = comparison, comparison.accuracy
-    bold = "**" if markdown else ""
-    code = "`" if markdown else ""
-    a, b = f"{code}{c.a}{code}", f"{code}{c.b}{code}"
-    level = percent(c.confidence)
-    lines = [
-        f"{b} against {a}: {bold}{first.verdict}{bold}{f' than {a}' if first.verdict != UNDECIDED else ''}.",
-        "",
-        f"Of {c.n:,} images {a} alone read {first.only_a} right, {b} alone {first.only_b} (McNemar's exact p = {_p(first)}).",
-        "",
-        *_table(
-            ["metric", "A", "B", "B - A", f"{level} interval", ""],
-            [_cells(each) for each in c.metrics],
-            markdown,
-        ),
-    ]
-    if c.per_digit:
-        header = [
-            "images of",
-            "A",
-            "B",
-            "B - A",
-            f"{level} interval",
-            "only A",
-            "only B",
-            "p (Holm)",
-            "",
-        ]
-        rows = [
-            [
-                each.name.removeprefix("recall_"),
-                *_cells(each)[1:-1],
-                str(each.only_a),
-                str(each.only_b),
-                _p(each),
-                each.verdict,
-            ]
-            for each in c.per_digit
-        ]
-        lines += ["", *_table(header, rows, markdown)]
-    lines += ["", "Params that differ:" if c.params else "The same params.", ""]
-    if c.params:
-        lines += _table(
-            ["param", "A", "B"],
-            [[name, *(json.dumps(v) for v in pair)] for name, pair in c.params.items()],
-            markdown,
-        )
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def percent(level: float) -> str:
-    """0.95 as 95%, 0.999 as 99.9%."""
-    return f"{100 * level:.6g}%"
-
-
-def _cells(each: Difference) -> list[str]:
-    interval = f"{each.low:+.4f} to {each.high:+.4f}"
-    return [
-        each.name,
-        f"{each.a:.4f}",
-        f"{each.b:.4f}",
-        f"{each.difference:+.4f}",
-        interval,
-        each.verdict,
-    ]
-
-
-def _p(difference: Difference) -> str:
-    p = difference.exact_p_value
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
-
-
-def matrix(comparisons: Sequence[Comparison], markdown: bool = False) -> str:
-    """Several revisions against each other, as `compare_pairs` compared them: the row against the column."""
-    names = list(dict.fromkeys(name for c in comparisons for name in (c.a, c.b)))
-    cells = {(name, name): "." for name in names}
-    accuracy: dict[str, float] = {}
-    for c in comparisons:
-        accuracy |= {c.a: c.accuracy.a, c.b: c.accuracy.b}
-        cells[c.b, c.a] = f"{c.accuracy.difference:+.4f} {c.accuracy.verdict}"
-        cells[c.a, c.b] = f"{0 - c.accuracy.difference:+.4f} {_turned(c.accuracy.verdict)}"
-    rows = [
-        [name, f"{accuracy[name]:.4f}", *(cells[name, other] for other in names)] for name in names
-    ]
-    table = _table(["", "accuracy", *(f"against {name}" for name in names)], rows, markdown)
-    return (
-        "\n".join(
-            [
-                *table,
-                "",
-                f"McNemar's exact test, Holm's correction for {len(comparisons)} comparisons.",
-            ]
-        )
-        + "\n"
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Revisions, what of them to compare, and how to show it."""
+    parser.add_argument(
+        "revisions",
+        nargs="*",
+        metavar="REVISION",
+        help="branches, tags, commits, DVC experiments, workspace; by default main and the "
+        "workspace. Several make a matrix.",
+    )
+    parser.add_argument(
+        "--validation",
+        action="store_true",
+        help="compare on validation, as any choice should be made",
+    )
+    add_confidence(parser, "of intervals and verdicts")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--md", action="store_true", help="print Markdown")
+    parser.add_argument(
+        "--gallery",
+        type=Path,
+        metavar="PATH",
+        help="write a picture of the images fixed and broken (PNG)",
     )
 
 
-def _turned(verdict: str) -> str:
-    return {"better": "worse", "worse": "better"}.get(verdict, verdict)
+def run(arguments: argparse.Namespace) -> None:
+    """Compare, print, and draw the gallery that was asked for."""
+    from digits.experiments.comparison import compare, compare_pairs
+    from digits.experiments.revisions import WORKSPACE, read_revision
+
+    check_writable("--gallery", arguments.gallery)
+    names = arguments.revisions or ["main"]
+    names = [*names, WORKSPACE] if len(names) == 1 else names
+    part = "validation" if arguments.validation else "test"
+    revisions = [read_revision(ROOT, name, part) for name in names]
+    if len(revisions) > 2:
+        if arguments.gallery:
+            raise BadInput(f"--gallery takes two revisions, not {len(revisions)}.")
+        comparisons = compare_pairs(revisions, arguments.confidence)
+        text = matrix_text(comparisons, arguments.md)
+    else:
+        comparisons = [compare(*revisions, arguments.confidence)]
+        text = comparison_text(comparisons[0], arguments.md)
+    print(comparisons_json(comparisons) if arguments.json else text, end="")
+    if arguments.gallery:
+        _write_gallery(*revisions, arguments.gallery)
 
 
-def _table(header: list[str], rows: Sequence[Sequence[str]], markdown: bool) -> list[str]:
-    """Numbers to the right, words to the left."""
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    left = [
-        i == 0 or not any(row[i][:1] in "+-0123456789" for row in rows if row[i])
-        for i in range(len(header))
+def _write_gallery(a: "Revision", b: "Revision", path: Path) -> None:
+    from digits.experiments.revisions import read_array
+    from digits.plots.galleries import gallery
+
+    predictions = a.predictions
+    rows = predictions.rows
+    images = read_array(ROOT, b.name, "data/raw/images.npy")[rows]
+    is_ten_digits = predictions.scores.ndim == 2
+    classes = [str(digit) for digit in range(10)] if is_ten_digits else ["no", "yes"]
+    y = predictions.labels.astype(int)
+    predicted_a = predictions.predicted.astype(int)
+    predicted_b = b.predictions.predicted.astype(int)
+    figure = gallery(images, rows, y, predicted_a, predicted_b, a.name, b.name, classes)
+    write_png("--gallery", figure, path)
+
+
+def comparisons_json(comparisons: Sequence["Comparison"]) -> str:
+    """Everything as JSON, the verdict on the accuracy at the top; of several a list."""
+    values = [_json_values(comparison) for comparison in comparisons]
+    return json.dumps(values[0] if len(values) == 1 else values, indent=1) + "\n"
+
+
+def _json_values(comparison: "Comparison") -> dict[str, object]:
+    accuracy = comparison.accuracy
+    return {
+        "a": comparison.a,
+        "b": comparison.b,
+        "n": comparison.n,
+        "confidence": comparison.confidence,
+        "verdict": accuracy.verdict,
+        "p_value": accuracy.p_value,
+        "only_a": accuracy.only_a,
+        "only_b": accuracy.only_b,
+        "difference": accuracy.difference,
+        "difference_low": accuracy.low,
+        "difference_high": accuracy.high,
+        "metrics": [vars(metric) for metric in comparison.metrics],
+        "per_digit": {
+            recall.name.removeprefix("recall_"): vars(recall) for recall in comparison.per_digit
+        },
+        "params": {name: {"a": a, "b": b} for name, (a, b) in comparison.params.items()},
+    }
+
+
+def comparison_text(comparison: "Comparison", markdown: bool = False) -> str:
+    """One comparison for a terminal, or as Markdown for a pull request."""
+    from digits.experiments.comparison import UNDECIDED
+
+    def name(text: str) -> str:
+        return code_span(text) if markdown else text
+
+    accuracy, level = comparison.accuracy, percent(comparison.confidence)
+    a, b = name(comparison.a), name(comparison.b)
+    verdict = f"**{accuracy.verdict}**" if markdown else accuracy.verdict
+    than = "" if accuracy.verdict == UNDECIDED else f" than {a}"
+    blocks = [
+        f"{b} against {a}: {verdict}{than}.",
+        f"Of {comparison.n:,} images {a} alone read {accuracy.only_a} right, "
+        f"{b} alone {accuracy.only_b} (McNemar's exact p = {_p_value(accuracy)}).",
+        text_table(
+            ["metric", "A", "B", "B - A", f"{level} interval", ""],
+            [[metric.name, *_numbers(metric), metric.verdict] for metric in comparison.metrics],
+            "lrrrrl",
+            markdown,
+        ),
     ]
-    lines = [
-        [
-            cell.ljust(width) if to_left else cell.rjust(width)
-            for cell, width, to_left in zip(row, widths, left, strict=True)
+    if comparison.per_digit:
+        blocks.append(_per_digit_table(comparison, markdown))
+    if comparison.params:
+        rows = [
+            [name(param), *(name(json.dumps(value)) for value in values)]
+            for param, values in comparison.params.items()
         ]
-        for row in (header, *rows)
+        blocks += ["Params that differ:", text_table(["param", "A", "B"], rows, "lll", markdown)]
+    else:
+        blocks.append("The same params.")
+    return "\n\n".join(blocks) + "\n"
+
+
+def _per_digit_table(comparison: "Comparison", markdown: bool) -> str:
+    interval = f"{percent(comparison.confidence)} interval"
+    header = ["images of", "A", "B", "B - A", interval, "only A", "only B", "p (Holm)", ""]
+    rows = [
+        [
+            recall.name.removeprefix("recall_"),
+            *_numbers(recall),
+            str(recall.only_a),
+            str(recall.only_b),
+            _p_value(recall),
+            recall.verdict,
+        ]
+        for recall in comparison.per_digit
     ]
-    if not markdown:
-        return [("  ".join(line)).rstrip() for line in lines]
-    rule = [
-        ("-" if to_left else "-:").rjust(width, "-")
-        for width, to_left in zip(widths, left, strict=True)
+    return text_table(header, rows, "lrrrrrrrl", markdown)
+
+
+def _numbers(metric: "Difference") -> list[str]:
+    return [
+        f"{metric.a:.4f}",
+        f"{metric.b:.4f}",
+        f"{metric.difference:+.4f}",
+        f"{metric.low:+.4f} to {metric.high:+.4f}",
     ]
-    return [f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:])]
+
+
+def _p_value(metric: "Difference") -> str:
+    p = metric.exact_p_value
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
+
+
+def matrix_text(comparisons: Sequence["Comparison"], markdown: bool = False) -> str:
+    """Several revisions against each other: the row against the column."""
+    revisions = list(dict.fromkeys(name for c in comparisons for name in (c.a, c.b)))
+    labels = [code_span(name) if markdown else name for name in revisions]
+    accuracy: dict[str, float] = {}
+    cells = {(name, name): "." for name in revisions}
+    opposite = {"better": "worse", "worse": "better"}
+    for c in comparisons:
+        difference, verdict = c.accuracy.difference, c.accuracy.verdict
+        accuracy |= {c.a: c.accuracy.a, c.b: c.accuracy.b}
+        cells[c.b, c.a] = f"{difference:+.4f} {verdict}"
+        # 0 - 0.0 is 0.0, where -0.0 would be printed with its sign.
+        cells[c.a, c.b] = f"{0 - difference:+.4f} {opposite.get(verdict, verdict)}"
+    rows = [
+        [label, f"{accuracy[name]:.4f}", *(cells[name, other] for other in revisions)]
+        for label, name in zip(labels, revisions, strict=True)
+    ]
+    header = ["", "accuracy", *(f"against {label}" for label in labels)]
+    table = text_table(header, rows, "lr" + "r" * len(revisions), markdown)
+    correction = f"McNemar's exact test, Holm's correction for {len(comparisons)} comparisons."
+    return f"{table}\n\n{correction}\n"

@@ -1,26 +1,24 @@
-"""`python -m digits.workers [JOBS]`: work off the experiments that `dvc exp run --queue` has queued, several at a time."""
+"""`python -m digits queue`: run the experiments that `dvc exp run --queue` has queued."""
 
-import sys
+import argparse
 
+from digits.commands.options import add_jobs
 from digits.common.errors import BadInput
 from digits.experiments.git import ROOT
-from digits.experiments.queue import run_queue
-from digits.experiments.revisions import check_repository
+
+HELP = "run the experiments that `dvc exp run --queue` has queued, several at a time"
 
 
-def main(jobs: str = "1") -> None:
-    """Start workers and wait for them; say at the end what failed."""
-    try:
-        check_repository(ROOT)
-        failed = run_queue(ROOT, number_of(jobs))
-    except BadInput as error:
-        sys.exit(f"queue: {error}")
-    if failed:
-        sys.exit(f"{', '.join(failed)} failed: `dvc queue logs NAME` says why.")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How many at a time."""
+    add_jobs(parser)
 
 
-def number_of(jobs: str) -> int:
-    """How many workers. Raises BadInput."""
-    if not jobs.isdecimal() or int(jobs) < 1:
-        raise BadInput(f"JOBS is {jobs!r}, allowed is a whole number from 1.")
-    return int(jobs)
+def run(arguments: argparse.Namespace) -> None:
+    """Start workers and wait for them; in the end say what failed."""
+    from digits.experiments.queue import run_queue
+    from digits.experiments.revisions import check_repository
+
+    check_repository(ROOT)
+    if failed := run_queue(ROOT, arguments.jobs):
+        raise BadInput(f"{', '.join(failed)} failed: `dvc queue logs NAME` says why.")

@@ -1,73 +1,94 @@
-"""`python -m digits.serving [MODEL] [PORT]`: MLflow's own scoring server on 127.0.0.1.
+"""`python -m digits serve`: MLflow's own scoring server on 127.0.0.1.
 
-MODEL is workspace, champion, or a run by its id or name. What is served is saved anew, from a model file of which only trusted
-types are loaded, with the code that is here: the folder of a logged model may bring code of its own, and MLflow would run it.
+What is served is saved anew, from a model file of which only trusted types are loaded, with the
+code that is here: the folder of a logged model may bring code of its own, and MLflow would run it.
 """
 
+import argparse
 import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import mlflow
-import numpy as np
-from mlflow.sklearn import save_model
-
-from digits.commands.ports import check_port
+from digits.commands.options import add_port, check_port_is_free
+from digits.commands.runs import mlflow_errors_as_bad_input, open_runs
 from digits.common.errors import BadInput
-from digits.common.files import remove
 from digits.experiments.git import ROOT
-from digits.models.persistence import load_model
-from digits.tracking.completion import how_to_log
-from digits.tracking.lookup import store_folder
-from digits.tracking.registry import champion_files, files_of, find_run
-from digits.tracking.store import require_store
+
+HELP = "MLflow's scoring server for a model, on 127.0.0.1"
 
 
-def main(model: str = "workspace", port: str = "5001") -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The model, and where the server listens."""
+    parser.add_argument(
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        default="workspace",
+        help="workspace (the default), champion, or a run by its id or name",
+    )
+    add_port(parser, default=5001)
+
+
+def run(arguments: argparse.Namespace) -> None:
     """Serve a model until interrupted."""
-    try:
-        check_port(port)
-        folder = prepare(model, store_folder(ROOT) / f"served-{port}")
-    except (BadInput, mlflow.MlflowException) as error:
-        sys.exit(f"serving: {error}")
+    from digits.tracking.lookup import store_folder
+
+    model, port = arguments.model, arguments.port
+    check_port_is_free(port)
+    with mlflow_errors_as_bad_input():
+        folder = save_for_serving(model, store_folder(ROOT) / f"served-{port}")
     print(f"{model}: POST http://127.0.0.1:{port}/invocations (Ctrl-C ends it)", flush=True)
-    command = [
-        "mlflow",
-        "models",
-        "serve",
-        "-m",
-        str(folder),
-        "--env-manager",
-        "local",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        port,
-    ]
-    os.execv(sys.executable, [sys.executable, "-m", *command])  # noqa: S606 (this process becomes the server)
+    where = ["--host", "127.0.0.1", "--port", str(port)]
+    command = ["mlflow", "models", "serve", "-m", str(folder), "--env-manager", "local", *where]
+    # This process becomes the server.
+    os.execv(sys.executable, [sys.executable, "-m", *command])  # noqa: S606
 
 
-def prepare(model: str, folder: Path) -> Path:
-    """Save a model anew in a folder, as MLflow's server wants it. Raises BadInput when there is no such model."""
+def save_for_serving(model: str, folder: Path) -> Path:
+    """Save a model anew, as MLflow's server wants it.
+
+    Parameters
+    ----------
+    model : str
+        "workspace", "champion", or a run's id or name.
+    folder : Path
+        Where to; what is there is deleted.
+
+    Returns
+    -------
+    Path
+        `folder`.
+
+    Raises
+    ------
+    BadInput
+        When there is no such model.
+    """
+    import numpy as np
+    from mlflow.sklearn import save_model
+
+    from digits.common.files import remove
+    from digits.models.persistence import load_model
+    from digits.tracking.completion import how_to_log
+
     with TemporaryDirectory() as temporary:
-        pipeline = load_model(_file(model, Path(temporary)))
+        pipeline = load_model(_model_file(model, Path(temporary)))
     remove(folder)
     example = np.zeros((1, pipeline.n_features_in_), np.uint8)
     save_model(pipeline, str(folder), **how_to_log(pipeline, example, ROOT / "digits"))
     return folder
 
 
-def _file(model: str, folder: Path) -> Path:
+def _model_file(model: str, folder: Path) -> Path:
+    from digits.tracking.registry import champion_files, files_of, find_run
+
     if model == "workspace":
         if not (file := ROOT / "models" / "model.skops").exists():
-            raise BadInput(
-                f"{file.relative_to(ROOT)} is not there: `dvc repro` or `dvc pull` brings it."
-            )
+            name = file.relative_to(ROOT).as_posix()
+            raise BadInput(f"{name} is not there: `dvc repro` or `dvc pull` brings it.")
         return file
-    store = require_store(store_folder(ROOT))
-    return (
-        champion_files(store, folder)
-        if model == "champion"
-        else files_of(store, find_run(store, model), folder)
-    ).model
+    store = open_runs()
+    if model == "champion":
+        return champion_files(store, folder).model
+    return files_of(store, find_run(store, model), folder).model

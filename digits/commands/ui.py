@@ -1,45 +1,44 @@
-"""`python -m digits.ui [PORT]`: the MLflow UI over this repository's own store.
+"""`python -m digits ui`: the MLflow UI over this repository's own store.
 
-Plain `mlflow ui` would open a new, empty database wherever it is called, and start fifteen processes.
+Plain `mlflow ui` would open a new, empty database wherever it is called, and start fifteen
+processes.
 """
 
+import argparse
 import os
 import sys
 
-from digits.commands.ports import check_port
+from digits.commands.options import add_port, check_port_is_free
+from digits.commands.runs import mlflow_errors_as_bad_input
 from digits.common.errors import BadInput
 from digits.experiments.git import ROOT
-from digits.tracking.lookup import server, store_folder
-from digits.tracking.store import Store
-from digits.tracking.view import save_view, url
+
+HELP = "the MLflow UI over this repository's runs, on 127.0.0.1"
 
 
-def main(port: str = "5000") -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where it listens."""
+    add_port(parser, default=5000)
+
+
+def run(arguments: argparse.Namespace) -> None:
     """Serve the store on 127.0.0.1 until interrupted."""
+    from digits.tracking.lookup import server, store_folder
+    from digits.tracking.store import Store
+    from digits.tracking.view import save_view, url
+
+    port = arguments.port
     if uri := server():
-        sys.exit(f"MLFLOW_TRACKING_URI says that the runs are on {uri}: open that in a browser.")
-    try:
-        check_port(port)
+        raise BadInput(f"MLFLOW_TRACKING_URI says that the runs are on {uri}: open that address.")
+    check_port_is_free(port)
+    with mlflow_errors_as_bad_input():
         store = Store(store_folder(ROOT))
-    except BadInput as error:
-        sys.exit(f"ui: {error}")
-    store.sweep()
-    save_view(store.client, store.experiment_id)
-    print(
-        f"MLflow over {store.folder}: {url(f'http://127.0.0.1:{port}', store.experiment_id)} (Ctrl-C ends it)",
-        flush=True,
-    )
+        store.sweep()
+        save_view(store.client, store.experiment_id)
+    address = url(f"http://127.0.0.1:{port}", store.experiment_id)
+    print(f"MLflow over {store.folder}: {address} (Ctrl-C ends it)", flush=True)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    command = [
-        "mlflow",
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        port,
-        "--workers",
-        "1",
-        "--backend-store-uri",
-        store.uri,
-    ]
-    os.execv(sys.executable, [sys.executable, "-m", *command])  # noqa: S606 (this process becomes the server)
+    where = ["--host", "127.0.0.1", "--port", str(port)]
+    command = ["mlflow", "server", *where, "--workers", "1", "--backend-store-uri", store.uri]
+    # This process becomes the server.
+    os.execv(sys.executable, [sys.executable, "-m", *command])  # noqa: S606

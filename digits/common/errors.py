@@ -6,3 +6,5 @@ class BadInput(Exception):
 
     Its message is shown without a traceback, so it must say in one sentence what was wrong, where, and what is allowed.
     """
+
+    exit_code = 1  # of a command that ends so

@@ -26,6 +26,8 @@ WORKSPACE = "workspace"
 class NotCached(BadInput):
     """The revision exists, but the files that it made are not on this machine."""
 
+    exit_code = 3
+
 
 class NoSuchRevision(BadInput):
     """Neither git nor DVC knows the name."""

@@ -3,23 +3,16 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus, Run
 from mlflow.entities.model_registry import ModelVersion
 
 from digits.common.errors import BadInput
-from digits.experiments.ranking import PairedValidation, compare_validation
-from digits.experiments.revisions import read_hash, read_revision
-from digits.metrics.predictions import Predictions, load
 from digits.tracking.lookup import COMPLETE
 from digits.tracking.store import Store
 
 MODEL, ALIAS = "digits", "champion"
-
-CONFIDENCE = 0.95  # of "better"
-
 
 @dataclass(frozen=True)
 class Files:
@@ -43,38 +36,6 @@ def champion(store: Store) -> ModelVersion | None:
         raise
 
 
-def promote(root: Path, store: Store, name: str, force: bool = False) -> str:
-    """Make a revision's model the champion if on validation it is better for real than today's; a sentence on what was done.
-
-    Both are compared on the images that both were validated on, by McNemar's exact test. The test set is not looked at.
-
-    Parameters: `name` a branch, tag, commit, DVC experiment or `workspace`; `force` to promote it all the same, which its tag says.
-    Raises BadInput when it is not better, was not validated, or has no run with a model in MLflow.
-    """
-    revision = read_revision(root, name, "validation")
-    today = champion(store)
-    run = _run_of(store, name, read_hash(root, name, "models"), today)
-    if today and today.run_id == run.info.run_id:
-        return f"{name} is the champion already (version {today.version})."
-    tags = {"experiment": name, "validation_accuracy": f"{revision.metrics['accuracy']:.4f}"}
-    said = f"{name} is the champion, the first one"
-    if today:
-        before = store.client.get_run(today.run_id or "")
-        stand = _against(store, before, run, revision.predictions)
-        how = _in_words(stand)
-        is_better = stand is not None and stand.verdict == "better"
-        if not is_better and not force:
-            raise BadInput(
-                f"{name} against the champion {before.info.run_name}: {how}; it is not promoted (`--force` would do it)."
-            )
-        said = f"{name} is the champion; against {before.info.run_name}, the one before: {how}"
-        tags |= {"compared_with": today.version, "comparison": how} | (
-            {} if is_better else {"forced": "true"}
-        )
-    version = _register(store, run, tags)
-    return f"{said}. It is version {version.version} of {MODEL} in MLflow's registry."
-
-
 def champion_files(store: Store, folder: Path) -> Files:
     """Bring the champion's files into a folder, unless they are on this machine. Raises BadInput when there is no champion."""
     today = champion(store)
@@ -91,7 +52,7 @@ def files_of(store: Store, run: Run, folder: Path) -> Files:
             artifact_uri=f"{location}/model.skops", dst_path=str(folder)
         )
     )
-    validation = _validation(store, run, folder)
+    validation = download_validation(store, run, folder)
     target = run.data.params["target"]
     return Files(model, validation, target if target == "digit" else int(target))
 
@@ -108,40 +69,26 @@ def find_run(store: Store, name: str) -> Run:
     return found[0]
 
 
-def _run_of(store: Store, name: str, models_hash: str, today: ModelVersion | None) -> Run:
-    """The run of a model: today's champion, if it is one of them, else the newest."""
-    found = store.runs(f"tags.`dvc.models` = '{models_hash}' and tags.{COMPLETE} != ''")
-    if not found:
-        raise BadInput(
-            f"{name} has no run in MLflow: check it out, or `dvc exp apply {name}`, and `dvc repro` logs it."
-        )
-    return next((run for run in found if today and run.info.run_id == today.run_id), found[0])
+def complete_run_of(store: Store, models_hash: str, preferred_run: str | None) -> Run | None:
+    """A complete run of a model.
 
+    Parameters
+    ----------
+    store : Store
+        Where to look.
+    models_hash : str
+        DVC's hash of the model's folder.
+    preferred_run : str or None
+        The id of a run; if it is of this model too, it is taken, else the newest.
 
-def _against(store: Store, before: Run, run: Run, said: Predictions) -> PairedValidation | None:
-    """How a run stands to another one on validation; None when that cannot be said."""
-    digests = [
-        {each.dataset.digest for each in one.inputs.dataset_inputs} if one.inputs else set()
-        for one in (before, run)
-    ]
-    if digests[0] != digests[1]:
-        return None
-    with TemporaryDirectory() as temporary:
-        folder = _validation(store, before, Path(temporary))
-        return (
-            compare_validation(load(lambda file: (folder / file).open("rb")), said, CONFIDENCE)
-            if folder
-            else None
-        )
-
-
-def _in_words(stand: PairedValidation | None) -> str:
-    if stand is None:
-        return "validated on different images or with different targets"
-    return (
-        f"{stand.verdict} on {stand.n:,} validation images, {stand.only_other} of which it alone read right and the other alone "
-        f"{stand.only_first} (McNemar's exact p = {stand.p_value:.2g})"
-    )
+    Returns
+    -------
+    Run or None
+        None when there is no such run.
+    """
+    runs = store.runs(f"tags.`dvc.models` = '{models_hash}' and tags.{COMPLETE} != ''")
+    preferred = [run for run in runs if run.info.run_id == preferred_run]
+    return next(iter(preferred + runs), None)
 
 
 def _logged_model(store: Store, run: Run) -> LoggedModel:
@@ -158,13 +105,15 @@ def _logged_model(store: Store, run: Run) -> LoggedModel:
     return whole[0]
 
 
-def _validation(store: Store, run: Run, folder: Path) -> Path | None:
+def download_validation(store: Store, run: Run, folder: Path) -> Path | None:
+    """Bring a run's predictions in validation into a folder; None when it was not validated."""
     if not store.client.list_artifacts(run.info.run_id, "validation"):
         return None
     return Path(store.client.download_artifacts(run.info.run_id, "validation", str(folder)))
 
 
-def _register(store: Store, run: Run, tags: dict[str, str]) -> ModelVersion:
+def register(store: Store, run: Run, tags: dict[str, str]) -> ModelVersion:
+    """Make a run's model the champion: a new version in MLflow's registry, with these tags."""
     logged = _logged_model(store, run)
     if not store.client.search_registered_models(f"name = '{MODEL}'"):
         store.client.create_registered_model(

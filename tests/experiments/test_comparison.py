@@ -1,8 +1,4 @@
-"""`compare` on revisions made by hand: every number against another library's, every sentence as it will be read."""
-
-import json
-from itertools import combinations
-from typing import Any
+"""`compare` on revisions made by hand: every number against another library's."""
 
 import numpy as np
 import pytest
@@ -17,60 +13,15 @@ from sklearn.metrics import (
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from digits.commands.compare import as_json, as_text, matrix
 from digits.common.errors import BadInput
-from digits.experiments.comparison import UNDECIDED, Comparison, compare, compare_pairs
+from digits.experiments.comparison import UNDECIDED, compare
 from digits.experiments.revisions import Revision
-from digits.metrics.predictions import Predictions
-
-PARAMS = {
-    "target": "digit",
-    "train": {"model": "knn"},
-    "models": {"knn": {"n_neighbors": 4, "weights": "distance"}},
-}
-N = 600
-TRUTH = np.random.default_rng(1).integers(0, 10, N).astype(np.uint8)
-
-
-def revision(
-    name: str, labels: NDArray, predicted: NDArray, scores: NDArray | None = None, **other: Any
-) -> Revision:
-    """A revision that said so; of ten digits unless there are scores."""
-    rows, params = other.get("rows", np.arange(len(labels)) + 7), other.get("params", PARAMS)
-    given = np.eye(10)[predicted] if scores is None else scores
-    return Revision(
-        name,
-        params,
-        {"test_set": other.get("test_set", "abc")},
-        Predictions(rows, labels, predicted, given),
-    )
-
-
-def digits(name: str, errors: float, seed: int, **other: Any) -> Revision:
-    """One that reads a share of TRUTH wrongly."""
-    rng = np.random.default_rng(seed)
-    wrong = rng.random(N) < errors
-    return revision(
-        name,
-        TRUTH,
-        np.where(wrong, (TRUTH + rng.integers(1, 10, N)) % 10, TRUTH).astype(np.uint8),
-        **other,
-    )
-
-
-def yes_no(name: str, spread: float, seed: int) -> Revision:
-    y = TRUTH == 5
-    scores = np.random.default_rng(seed).normal(y, spread)
-    return revision(name, y, scores > 0.5, scores)
+from tests.revisions import NO, PARAMS, SAME, TRUTH, YES, A, B, N, digits, revision
 
 
 def table(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> list[list[int]]:
     """Images by whether A and whether B read them right, as statsmodels takes them."""
     return [[int((a & b).sum()), int((a & ~b).sum())], [int((~a & b).sum()), int((~a & ~b).sum())]]
-
-
-A, B, SAME = digits("a", 0.20, 2), digits("b", 0.10, 3), digits("c", 0.19, 4)
-NO, YES = yes_no("blurred", 0.8, 5), yes_no("sharp", 0.2, 6)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +84,6 @@ def test_a_model_cannot_be_told_from_itself(a: Revision) -> None:
     for each in c.metrics + c.per_digit:
         assert (each.difference, each.verdict) == (0, UNDECIDED)
     assert c.params == {}
-    assert "The same params." in as_text(c)
 
 
 def test_each_digit_has_holm_s_correction() -> None:
@@ -208,7 +158,6 @@ def test_yes_and_no() -> None:
     ):
         a, b = (function(y, x.predictions.predicted) for x in (NO, YES))
         assert (found[name].a, found[name].b) == pytest.approx((a, b), abs=1e-12)
-    json.loads(as_json([compare(NO, YES)]), parse_constant=pytest.fail)
 
 
 def test_where_all_are_a_no_there_is_nothing_to_rank() -> None:
@@ -217,7 +166,6 @@ def test_where_all_are_a_no_there_is_nothing_to_rank() -> None:
     two = revision("two", no, np.arange(30) < 3, np.zeros(30))
     c = compare(one, two)
     assert [each.name for each in c.metrics] == ["accuracy", "precision", "recall", "f1"]
-    json.loads(as_json([c]), parse_constant=pytest.fail)
 
 
 @pytest.mark.parametrize(
@@ -262,120 +210,3 @@ def test_params_that_differ_by_dotted_name() -> None:
         "augment.elastic.copies": (None, 6),
         "fresh": (None, [1]),
     }
-
-
-def test_json() -> None:
-    other = digits("b", 0.1, 3, params=PARAMS | {"target": 5})
-    found = json.loads(as_json([compare(A, other)]), parse_constant=pytest.fail)
-    c = compare(A, other)
-    assert {
-        "verdict",
-        "p_value",
-        "only_a",
-        "only_b",
-        "difference",
-        "difference_low",
-        "difference_high",
-        "per_digit",
-    } <= set(found)
-    assert (found["a"], found["b"], found["n"], found["verdict"]) == ("a", "b", N, "better")
-    assert (found["difference_low"], found["difference_high"]) == (c.accuracy.low, c.accuracy.high)
-    assert list(found["per_digit"]) == list("0123456789")
-    assert found["per_digit"]["4"]["p_value"] == c.per_digit[4].p_value
-    assert found["params"] == {"target": {"a": "digit", "b": 5}}
-    assert [each["b"] for each in json.loads(as_json(compare_pairs([A, B, SAME], 0.95)))] == [
-        "b",
-        "c",
-        "c",
-    ]
-
-
-def markdown_tables(text: str) -> list[list[list[str]]]:
-    """The cells of each table, the rule left out; all its rows as long as its header."""
-    tables = []
-    for block in text.split("\n\n"):
-        if block.startswith("|"):
-            lines = [
-                [cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()
-            ]
-            assert len({len(line) for line in lines}) == 1
-            assert all(set(cell) <= set("-:") and "-" in cell for cell in lines[1])
-            tables.append([lines[0], *lines[2:]])
-    return tables
-
-
-@pytest.mark.parametrize(("a", "b"), [(A, B), (A, A), (NO, YES)])
-def test_texts(a: Revision, b: Revision) -> None:
-    b = Revision(b.name, PARAMS | {"target": 5, "seen": None}, b.metrics, b.predictions)
-    c = compare(a, b)
-    plain, markdown = as_text(c), as_text(c, markdown=True)
-    first = c.accuracy
-    than = "" if first.verdict == UNDECIDED else f" than {a.name}"
-    assert plain.splitlines()[0] == f"{b.name} against {a.name}: {first.verdict}{than}."
-    assert (
-        f"`{a.name}` alone read {first.only_a} right, `{b.name}` alone {first.only_b} (McNemar's exact p = "
-        in markdown
-    )
-    assert f"**{first.verdict}**" in markdown and "|" not in plain and "*" not in plain
-    assert all(line == line.rstrip() for line in plain.splitlines())
-    tables = markdown_tables(markdown)
-    assert [len(table) - 1 for table in tables] == [
-        len(each) for each in (c.metrics, c.per_digit, c.params) if each
-    ]
-    assert tables[-1] == [["param", "A", "B"], ["target", '"digit"', "5"]]
-    assert tables[0][1][:4] == [
-        "accuracy",
-        f"{first.a:.4f}",
-        f"{first.b:.4f}",
-        f"{first.difference:+.4f}",
-    ]
-
-
-def judged(comparisons: list[Comparison]) -> dict[tuple[str, str], str]:
-    """The cells of the matrix, by row and column."""
-    (header, *rows) = markdown_tables(matrix(comparisons, markdown=True))[0]
-    names = [name.removeprefix("against ") for name in header[2:]]
-    assert [row[0] for row in rows] == names
-    return {(row[0], name): cell for row in rows for name, cell in zip(names, row[2:], strict=True)}
-
-
-def test_matrix_is_antisymmetric() -> None:
-    cells = judged(compare_pairs([A, B, SAME], 0.95))
-    assert len(cells) == 9
-    turned = {"better": "worse", "worse": "better", UNDECIDED: UNDECIDED}
-    for (row, column), cell in cells.items():
-        if row == column:
-            assert cell == "."
-        else:
-            (number, _, word), (back, _, other) = (
-                cell.partition(" "),
-                cells[column, row].partition(" "),
-            )
-            assert float(number) == -float(back) and word == turned[other]
-    assert cells["b", "a"].endswith(" better") and cells["c", "a"].endswith(UNDECIDED)
-    assert "3 comparisons" in matrix(compare_pairs([A, B, SAME], 0.95))
-
-
-def test_matrix_has_holm_s_correction() -> None:
-    worse = [
-        np.where(np.arange(N) < errors, (TRUTH + 1) % 10, TRUTH).astype(np.uint8)
-        for errors in (0, 6, 11)
-    ]
-    revisions = [revision(name, TRUTH, said) for name, said in zip("xyz", worse, strict=True)]
-    found = compare_pairs(revisions, 0.95)
-    raw = [compare(a, b).accuracy.exact_p_value for a, b in combinations(revisions, 2)]
-    corrected = multipletests(raw, method="holm")[1]
-    cells = judged(found)
-    assert raw[0] < 0.05 < corrected[0]
-    for c, said, p in zip(found, json.loads(as_json(found)), corrected, strict=True):
-        word = UNDECIDED if p > 0.05 else "worse"
-        assert cells[c.b, c.a].endswith(word)
-        assert said["verdict"] == said["metrics"][0]["verdict"] == word, (
-            "for machines as for people"
-        )
-        assert said["p_value"] == pytest.approx(p, abs=1e-12)
-
-
-def test_no_difference_has_one_sign() -> None:
-    cells = judged(compare_pairs([A, digits("twin", 0.20, 2), B], 0.95))
-    assert cells["a", "twin"] == cells["twin", "a"] == f"+0.0000 {UNDECIDED}"

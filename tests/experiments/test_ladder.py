@@ -325,7 +325,7 @@ def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Pr
         "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/one", before
     )  # as it is when ladder.yaml or code was edited since
     written = project.path / "docs" / "ladder.md"
-    said = project.run("python", "-m", "digits.ladder", "quick")
+    said = project.run("python", "-m", "digits", "ladder", "quick")
     undo = f"git update-ref refs/exps/{head[:2]}/{head[2:]}/one {before}"
     assert (
         f"the experiment one is of other params or code and makes room: `{undo}` brings it back"
@@ -335,8 +335,8 @@ def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Pr
         "another commit's stays"
     )
     assert written.read_text(encoding="utf-8").count("not run yet") == 2
-    said = project.run("python", "-m", "digits.ladder", "all", "2", fails=True)
-    assert "ladder: bad did not finish" in said
+    said = project.run("python", "-m", "digits", "ladder", "all", "--jobs", "2", fails=True)
+    assert "digits: bad did not finish" in said
     assert "Queued experiment 'one'" not in said
     text = written.read_text(encoding="utf-8")
     assert text.count("not run yet") == 1

@@ -7,19 +7,10 @@ from contextlib import suppress
 from unittest.mock import patch
 
 import psutil
-import pytest
 from dvc_task.app.filesystem import FSApp
 
-from digits.commands.queue import number_of
-from digits.common.errors import BadInput
 from digits.experiments.queue import read_queue
 from tests.scratch import Project, assert_complete
-
-
-@pytest.mark.parametrize("jobs", ["0", "-1", "two", ""])
-def test_a_number_of_workers_that_is_none(jobs: str) -> None:
-    with pytest.raises(BadInput, match=r"JOBS is .*, allowed is a whole number from 1"):
-        number_of(jobs)
 
 
 def test_a_grid_is_worked_off_and_what_fails_is_named(project: Project) -> None:
@@ -29,10 +20,10 @@ def test_a_grid_is_worked_off_and_what_fails_is_named(project: Project) -> None:
             f"\n    import os\n\n    open({str(seen)!r}, 'a').write(os.environ['DIGITS_THREADS'] + ' ')\n"
         )
     project.commit("says on how many threads it works")
-    assert project.run("python", "-m", "digits.workers") == ""
+    assert project.run("python", "-m", "digits", "queue") == ""
     project.dvc("exp", "run", "--queue", "-S", "models.knn.n_neighbors=1,2")
     project.dvc("exp", "run", "--queue", "-n", "bad", "-S", "models.knn.n_neighbors=9000")
-    said = project.run("python", "-m", "digits.workers", "2", fails=True, DIGITS_THREADS="6")
+    said = project.run("python", "-m", "digits", "queue", "--jobs", "2", fails=True, DIGITS_THREADS="6")
     assert "bad failed: `dvc queue logs NAME` says why." in said
     assert sorted(
         run.data.params["models.knn.n_neighbors"]
@@ -72,7 +63,7 @@ def test_what_was_lost_with_a_killed_worker_fails_and_the_rest_is_done(project: 
         "", encoding="utf-8"
     )  # as a kill leaves it in the midst of DVC's writing
     assert "lost failed: `dvc queue logs NAME` says why." in project.run(
-        "python", "-m", "digits.workers", fails=True
+        "python", "-m", "digits", "queue", fails=True
     )
     (run,) = (run for run in project.runs() if run.info.status == "FINISHED")
     assert run.info.run_name == "waits"
@@ -91,7 +82,7 @@ def test_stopped_workers_are_not_waited_for(project: Project) -> None:
             f"models.knn.n_neighbors={neighbors}",
         )
     with subprocess.Popen(
-        [sys.executable, "-m", "digits.workers"],
+        [sys.executable, "-m", "digits", "queue"],
         cwd=project.path,
         env=project.env,
         stderr=subprocess.PIPE,
@@ -112,7 +103,7 @@ def test_a_second_failure_of_a_name_is_one_too_and_a_look_reads_the_messages_onc
 ) -> None:
     for _ in range(2):
         project.dvc("exp", "run", "--queue", "-n", "bad", "-S", "models.knn.n_neighbors=9000")
-        assert "bad failed" in project.run("python", "-m", "digits.workers", fails=True)
+        assert "bad failed" in project.run("python", "-m", "digits", "queue", fails=True)
     with patch.object(
         FSApp, "iter_processed", autospec=True, side_effect=FSApp.iter_processed
     ) as read:

@@ -205,7 +205,7 @@ class TestServe:
             project.git("clone", "-q", ".", str(tmp_path / "other"))
             other, port = Project(tmp_path / "other", project.home), free_port()
             command, env = (
-                ["-m", "digits.serving", "champion", port],
+                ["-m", "digits", "serve", "champion", "--port", port],
                 {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": ""},
             )
             with python(
@@ -249,16 +249,16 @@ class TestServe:
 
     def test_says_what_is_missing(self, project: Project) -> None:
         shutil.rmtree(project.path / "models")
-        assert "serving: models/model.skops is not there" in project.run(
-            "python", "-m", "digits.serving", fails=True
+        assert "digits: models/model.skops is not there" in project.run(
+            "python", "-m", "digits", "serve", fails=True
         )
         assert "there is no champion yet" in project.run(
-            "python", "-m", "digits.serving", "champion", fails=True
+            "python", "-m", "digits", "serve", "champion", fails=True
         )
-        assert "serving: x is no run here" in project.run(
-            "python", "-m", "digits.serving", "x", fails=True
+        assert "digits: x is no run here" in project.run(
+            "python", "-m", "digits", "serve", "x", fails=True
         )
         down = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}
         assert "and what is asked for is there" in project.run(
-            "python", "-m", "digits.serving", "champion", fails=True, **down
+            "python", "-m", "digits", "serve", "champion", fails=True, **down
         )

@@ -1,5 +1,6 @@
 """Real MLflow servers: one that runs are logged to, and the UI."""
 
+import argparse
 import shutil
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from digits.commands import ui
 from digits.common.environment import HTTP_TIMEOUT
+from digits.common.errors import BadInput
 from digits.tracking.live import live_run
 from digits.tracking.lookup import COMPLETE, KEY, has_complete_run
 from digits.tracking.store import Store
@@ -96,7 +98,7 @@ class TestServers:
         complete(repository / ".mlflow", key_of("shown"), made)
         (run,) = with_key(repository / ".mlflow", key_of("shown"))
         with python(
-            "-m", "digits.ui", port, cwd=elsewhere, log=tmp_path / "log", PYTHONPATH=str(repository)
+            "-m", "digits", "ui", "--port", port, cwd=elsewhere, log=tmp_path / "log", PYTHONPATH=str(repository)
         ) as process:
             wait_for_health(process, port)
             client = mlflow.MlflowClient(f"http://127.0.0.1:{port}")
@@ -125,8 +127,8 @@ class TestServers:
 
     def test_ui_of_a_server_is_the_server(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://runs.invalid")
-        with pytest.raises(SystemExit, match=r"https://runs\.invalid"):
-            ui.main()
+        with pytest.raises(BadInput, match=r"https://runs\.invalid"):
+            ui.run(argparse.Namespace(port=free_port()))
 
 
 class Slow(BaseHTTPRequestHandler):

@@ -76,14 +76,14 @@ def address(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @contextmanager
 def serve(project: Project, elsewhere: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """`python -m digits.ui`, called from another folder: the address that it prints, and its process."""
+    """`python -m digits ui`, called from another folder: the address that it prints, and its process."""
     port, log = (
         free_port(),
         elsewhere / "server.log",
     )  # a file: nobody empties a pipe while the browser is asking
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "digits.ui", str(port)], cwd=elsewhere, env=project.env | {"PYTHONPATH": str(project.path)},
+            [sys.executable, "-m", "digits", "ui", "--port", str(port)], cwd=elsewhere, env=project.env | {"PYTHONPATH": str(project.path)},
             stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:

@@ -1,0 +1,95 @@
+"""What several commands write: percentages, code spans, tables, PNG files."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digits.common.errors import BadInput
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def percent(share: float, form: str = ".6g") -> str:
+    """A share as a percentage: 0.95 as 95 %, or 95.00 % in the form ".2f"."""
+    return f"{100 * share:{form}} %"
+
+
+def code_span(text: str) -> str:
+    """A text as Markdown shows it unchanged, on one line."""
+    text = " ".join(text.split())
+    if "`" not in text:
+        return f"`{text}`"
+    fence = "`" * (1 + max(map(len, re.findall("`+", text))))
+    return f"{fence} {text} {fence}"
+
+
+def text_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], align: str, markdown: bool = False
+) -> str:
+    """A table for a terminal, or in Markdown.
+
+    Parameters
+    ----------
+    header : sequence of str
+        The columns' names.
+    rows : sequence of sequences of str
+        The cells. In Markdown, text that is not this project's belongs in a `code_span`.
+    align : str
+        A letter for each column: "l" for words to the left, "r" for numbers to the right.
+    markdown : bool
+        Whether to write Markdown.
+
+    Returns
+    -------
+    str
+        Lines without blanks or a newline at their end.
+    """
+    from tabulate import tabulate
+
+    if markdown:
+        rows = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+        header = [cell.replace("|", r"\|") for cell in header]
+    table = tabulate(
+        rows,
+        headers=header,
+        tablefmt="pipe" if markdown else "plain",
+        disable_numparse=True,
+        colalign=[{"l": "left", "r": "right"}[letter] for letter in align],
+    )
+    return "\n".join(line.rstrip() for line in table.splitlines())
+
+
+def check_writable(option: str, path: Path | None) -> None:
+    """Check before any work that a file can be written.
+
+    Raises
+    ------
+    BadInput
+        When the path that an option names is a folder, or in a folder that does not exist.
+    """
+    if path and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise BadInput(
+            f"{option} {path} cannot be written: allowed is a file in a folder that is there."
+        )
+
+
+def write_png(option: str, figure: "Figure", path: Path) -> None:
+    """Save a figure as a PNG file, whole or not at all.
+
+    Raises
+    ------
+    BadInput
+        When the path that an option names cannot be written.
+    """
+    from digits.plots.charts import save_png
+
+    new = path.with_name(path.name + ".new")
+    try:
+        save_png(figure, new)
+        new.replace(path)
+    except OSError as error:
+        raise BadInput(f"{option} {path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        new.unlink(missing_ok=True)

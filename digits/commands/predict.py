@@ -1,0 +1,120 @@
+"""`python -m digits predict`: the digit on each of some pictures, with its probability."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from digits.commands.output import check_writable, percent, write_png
+from digits.commands.runs import mlflow_errors_as_bad_input, open_runs
+from digits.common.errors import BadInput
+from digits.experiments.git import ROOT
+
+if TYPE_CHECKING:
+    from digits.inference.reader import Answer, Reader
+
+HELP = "the digit on a picture, with its probability"
+
+MAX_EXPLAINED = 30  # pictures
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The pictures, which model reads them, and how its answers are shown."""
+    parser.add_argument(
+        "pictures",
+        nargs="+",
+        metavar="IMAGE",
+        help="a picture file, a folder of them or a pattern such as 'scans/*.png': one digit on "
+        "each, in any colours, of any size",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, a line for each picture")
+    parser.add_argument(
+        "--explain", type=Path, metavar="PATH", help="write a picture of what the model saw (PNG)"
+    )
+    parser.add_argument(
+        "--champion",
+        action="store_true",
+        help="by the champion in MLflow's registry, not the workspace's model",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print an answer for each picture; the exit code is 1 when one of them cannot be read."""
+    from tqdm import tqdm
+
+    from digits.inference.reader import picture_files
+
+    check_writable("--explain", arguments.explain)
+    for stream in (sys.stdout, sys.stderr):  # a file's name may be of bytes that are no text
+        stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    reader = _champion() if arguments.champion else _workspace()
+    paths = list(picture_files(arguments.pictures))
+    n_failed = 0
+    explained: list[Answer] = []
+    answers = reader.answers(paths)
+    with tqdm(answers, "reading", len(paths), unit="picture", disable=None, leave=False) as bar:
+        for answer in bar:
+            if answer.error:
+                n_failed += 1
+                tqdm.write(f"digits: {answer.error}", sys.stderr)
+            elif len(explained) < MAX_EXPLAINED:
+                explained.append(answer)
+            if arguments.json or not answer.error:
+                line = _json_line(answer) if arguments.json else _text_line(answer)
+                tqdm.write(line, sys.stdout)
+                sys.stdout.flush()
+    if arguments.explain:
+        _write_explanation(explained, arguments.explain)
+    return 1 if n_failed else 0
+
+
+def _workspace() -> "Reader":
+    from digits.inference.reader import load_reader
+    from digits.params.schema import read_params
+
+    target = read_params(ROOT / "params.yaml").target
+    return load_reader(ROOT / "models" / "model.skops", ROOT / "models" / "validation", target)
+
+
+def _champion() -> "Reader":
+    from digits.inference.reader import load_reader
+    from digits.tracking.registry import champion_files
+
+    with mlflow_errors_as_bad_input(), TemporaryDirectory() as temporary:
+        files = champion_files(open_runs(), Path(temporary))
+        return load_reader(files.model, files.validation, files.target)
+
+
+def _text_line(answer: "Answer") -> str:
+    return f"{answer.path}  {answer.digit}  {_probability(answer.probability)}"
+
+
+def _json_line(answer: "Answer") -> str:
+    path = str(answer.path)
+    if answer.error:
+        return json.dumps({"path": path, "error": answer.error})
+    return json.dumps({"path": path, "digit": answer.digit, "probability": answer.probability})
+
+
+def _probability(probability: float | None) -> str:
+    """A probability as a percentage; nothing but 1 reads as 100 %."""
+    if probability is None:
+        return "-"
+    return ">99.9 %" if 0.9995 <= probability < 1 else percent(probability, ".1f")
+
+
+def _write_explanation(answers: Sequence["Answer"], path: Path) -> None:
+    from digits.inference.photo import thumbnail
+    from digits.plots.explanation import seen
+
+    if not answers:
+        raise BadInput(f"--explain {path} was not written: no picture could be read.")
+    captions = [f"{answer.digit}   {_probability(answer.probability)}" for answer in answers]
+    names = [os.fsencode(answer.path.name).decode(errors="replace") for answer in answers]
+    pictures = [thumbnail(answer.path) for answer in answers]
+    images = [answer.image for answer in answers if answer.image is not None]
+    write_png("--explain", seen(pictures, images, names, captions), path)

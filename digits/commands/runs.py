@@ -1,0 +1,38 @@
+"""The MLflow runs of this repository, for commands."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from digits.common.errors import BadInput
+from digits.experiments.git import ROOT
+
+if TYPE_CHECKING:
+    from digits.tracking.store import Store
+
+
+def open_runs() -> "Store":
+    """The store in which this repository's runs are.
+
+    Raises
+    ------
+    BadInput
+        When it cannot be used, or the server that MLFLOW_TRACKING_URI names does not answer.
+    """
+    from digits.tracking.lookup import store_folder
+    from digits.tracking.store import require_store
+
+    return require_store(store_folder(ROOT))
+
+
+@contextmanager
+def mlflow_errors_as_bad_input() -> Iterator[None]:
+    """Whatever MLflow raises within is BadInput: one sentence instead of a traceback."""
+    import mlflow
+
+    from digits.tracking.store import one_line
+
+    try:
+        yield
+    except mlflow.MlflowException as error:
+        raise BadInput(f"MLflow failed: {one_line(error)}") from error

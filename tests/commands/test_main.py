@@ -1,0 +1,104 @@
+"""`python -m digits`: one list of commands, one way to fail."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from digits import __main__ as program
+from digits.__main__ import COMMANDS, main
+from digits.common.errors import BadInput
+from digits.experiments.revisions import NotCached
+from tests.imports import ROOT
+
+REQUIRED = {"promote": ["x"], "restore": ["x"], "predict": ["x.png"]}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: python -m digits {command} [-h]")
+    assert "\n\n" in text and "None" not in text
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines if line and line[0] in COMMANDS] == list(COMMANDS)
+
+
+def test_every_module_that_runs_is_in_the_list() -> None:
+    modules = [path for path in (ROOT / "digits" / "commands").glob("*.py")]
+    runnable = {path.stem for path in modules if "\ndef run(" in path.read_text(encoding="utf-8")}
+    assert runnable == set(COMMANDS)
+
+
+def test_parsing_imports_nothing_but_the_standard_library() -> None:
+    """So `--help` is quick, and NumPy reads its settings after they are set."""
+    code = "import sys, digits.__main__ as program; program._parser(); print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
+    roots = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names)
+    plain = subprocess.check_output([sys.executable, "-c", "import sys; print(*sys.modules)"])
+    started = {name.partition(".")[0] for name in plain.decode().split()}
+    assert roots - started == {"digits"}
+    assert len([name for name in loaded if name.startswith("digits.commands.")]) >= len(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_fails_in_one_sentence(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: argparse.Namespace) -> None:
+        raise error
+
+    monkeypatch.setattr(f"digits.commands.{command}.run", fail)
+    for error, code in ((BadInput("It is so."), 1), (NotCached("It is elsewhere."), 3)):
+        assert main([command, *REQUIRED.get(command, [])]) == code
+        printed = capsys.readouterr()
+        assert (printed.out, printed.err) == ("", f"digits: {error}\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_ctrl_c_leaves_no_traceback(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: argparse.Namespace) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"digits.commands.{command}.run", interrupt)
+    assert main([command, *REQUIRED.get(command, [])]) == program.INTERRUPTED == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
+    code = (
+        "import sys; from digits import __main__ as program; from digits.commands import best\n"
+        "def run(_):\n"
+        "    while True: print('x' * 1000, flush=True)\n"
+        "best.run = run\n"
+        "sys.exit(program.main(['best']))"
+    )
+    with (tmp_path / "errors").open("w+") as errors:
+        with subprocess.Popen(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors
+        ) as process:
+            assert process.stdout
+            process.stdout.read(10)
+            process.stdout.close()
+        assert process.returncode == 1
+        errors.seek(0)
+        assert errors.read() == ""
+
+
+def test_a_command_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["train"], []):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2
+        assert "COMMAND" in capsys.readouterr().err
