@@ -51,19 +51,22 @@ def run(arguments: argparse.Namespace) -> None:
     check_writable("--gallery", arguments.gallery)
     names = arguments.revisions or ["main"]
     names = [*names, WORKSPACE] if len(names) == 1 else names
-    part = "validation" if arguments.validation else "test"
-    revisions = [read_revision(ROOT, name, part) for name in names]
-    if len(revisions) > 2:
-        if arguments.gallery:
-            raise BadInput(f"--gallery takes two revisions, not {len(revisions)}.")
+    revisions = [
+        read_revision(ROOT, name, "validation" if arguments.validation else "test")
+        for name in names
+    ]
+    a, b, *more = revisions
+    if more and arguments.gallery:
+        raise BadInput(f"--gallery takes two revisions, not {len(revisions)}.")
+    if more:
         comparisons = compare_pairs(revisions, arguments.confidence)
         text = matrix_text(comparisons, arguments.md)
     else:
-        comparisons = [compare(*revisions, arguments.confidence)]
+        comparisons = [compare(a, b, arguments.confidence)]
         text = comparison_text(comparisons[0], arguments.md)
     print(comparisons_json(comparisons) if arguments.json else text, end="")
     if arguments.gallery:
-        _write_gallery(*revisions, arguments.gallery)
+        _write_gallery(a, b, arguments.gallery)
 
 
 def _write_gallery(a: "Revision", b: "Revision", path: Path) -> None:

@@ -118,4 +118,3 @@ def _kept_by_git(artifacts: Path) -> list[tuple[str, str]]:
 
 def _is_dirty(run: "Run") -> bool:
     return run.data.tags.get("dirty") == "true"
-

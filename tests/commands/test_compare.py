@@ -100,13 +100,13 @@ def test_names_with_odd_characters_stand_in_markdown_as_they_are() -> None:
     a, b = (revision(name, TRUTH, x.predictions.predicted) for name, x in ((odd, A), ("b", B)))
     params = PARAMS | {"fetch": "idx:<b>|`x`", "x|y": 1}
     b = Revision(b.name, params, b.metrics, b.predictions)
-    for text in (comparison_text(compare(a, b), True), matrix_text(compare_pairs([a, b], 0.95), True)):
-        html = MarkdownIt("js-default").render(text)
-        assert f"<code>{escape(odd)}</code>" in html
-        assert not re.search("<(b|i|em)>", html)
-    assert f"<td><code>{escape(json.dumps(params['fetch']))}</code></td>" in MarkdownIt(
-        "js-default"
-    ).render(comparison_text(compare(a, b), True))
+    pair, matrix = comparison_text(compare(a, b), True), matrix_text(compare_pairs([a, b], 0.95), True)
+    html = [MarkdownIt("js-default").render(text) for text in (pair, matrix)]
+    for page in html:
+        assert f"<code>{escape(odd)}</code>" in page
+        assert not re.search("<(b|i|em)>", page)
+    for text in ("x|y", json.dumps(params["fetch"])):
+        assert f"<code>{escape(text)}</code>" in html[0]
 
 
 def matrix_cells(comparisons: list[Comparison]) -> dict[tuple[str, str], str]:
@@ -143,7 +143,9 @@ def test_matrix_has_holm_s_correction() -> None:
         np.where(np.arange(N) < errors, (TRUTH + 1) % 10, TRUTH).astype(np.uint8)
         for errors in (0, 6, 11)
     ]
-    revisions = [revision(name, TRUTH, predicted) for name, predicted in zip("xyz", predictions, strict=True)]
+    revisions = [
+        revision(name, TRUTH, predicted) for name, predicted in zip("xyz", predictions, strict=True)
+    ]
     found = compare_pairs(revisions, 0.95)
     raw = [compare(a, b).accuracy.exact_p_value for a, b in combinations(revisions, 2)]
     corrected = multipletests(raw, method="holm")[1]

@@ -34,7 +34,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_module_that_runs_is_in_the_list() -> None:
-    modules = [path for path in (ROOT / "digits" / "commands").glob("*.py")]
+    modules = list((ROOT / "digits" / "commands").glob("*.py"))
     runnable = {path.stem for path in modules if "\ndef run(" in path.read_text(encoding="utf-8")}
     assert runnable == set(COMMANDS)
 
