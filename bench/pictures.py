@@ -26,7 +26,7 @@ SEED = 42
 PROGRAM = """
 import sys
 from digits.__main__ import main
-from digits.machine import peak_memory
+from digits.common.resources import peak_memory
 code = main(["predict", *sys.argv[1:]])
 print(f"{peak_memory():.0f}", file=sys.stderr)
 sys.exit(code)

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from digits.common.dvc_yaml import parse_yaml
 from digits.__main__ import COMMANDS
+from digits.common.dvc_yaml import parse_yaml
 from digits.data.transforms import elastic
 from digits.params.schema import Params, parse_params
 from tests.imports import ROOT, closure, imported_modules, own_file

@@ -14,6 +14,7 @@ from digits.tracking.store import Store
 
 MODEL, ALIAS = "digits", "champion"
 
+
 @dataclass(frozen=True)
 class Files:
     """A logged model on this machine: the file that `persistence.load_model` reads, what it said in validation, its `target`."""

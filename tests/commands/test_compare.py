@@ -100,7 +100,10 @@ def test_names_with_odd_characters_stand_in_markdown_as_they_are() -> None:
     a, b = (revision(name, TRUTH, x.predictions.predicted) for name, x in ((odd, A), ("b", B)))
     params = PARAMS | {"fetch": "idx:<b>|`x`", "x|y": 1}
     b = Revision(b.name, params, b.metrics, b.predictions)
-    pair, matrix = comparison_text(compare(a, b), True), matrix_text(compare_pairs([a, b], 0.95), True)
+    pair, matrix = (
+        comparison_text(compare(a, b), True),
+        matrix_text(compare_pairs([a, b], 0.95), True),
+    )
     html = [MarkdownIt("js-default").render(text) for text in (pair, matrix)]
     for page in html:
         assert f"<code>{escape(odd)}</code>" in page

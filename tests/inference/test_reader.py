@@ -1,71 +1,35 @@
-"""`predict`: what it answers to pictures of every kind, how sure it is, and what it says of files that it cannot read."""
+"""Reading pictures of every kind: the digits, their probabilities, and what cannot be read."""
 
-import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
 from matplotlib.text import Text
-from numpy.typing import NDArray
 from PIL import Image
 from scipy.special import expit, softmax
 
-from digits import __main__ as program
 from digits.common.errors import BadInput
 from digits.inference.handwriting import read_digit
 from digits.inference.reader import Answer, Reader, load_reader, natural, picture_files
-from digits.metrics.predictions import Predictions, decide, decision_scores
 from digits.models.persistence import save_model
 from digits.plots.explanation import seen
-from tests.drawn import encoded, enlarged, kinds
+from tests.drawn import kinds
 from tests.imports import ROOT
-from tests.scratch import Project
+from tests.reading import HELD_OUT, LEARN, SVM, X, predictions_of, save_svm, write_picture, y
 from tests.small import IMAGES, LABELS, learned
 
-LEARN, HELD_OUT = slice(0, 1300), slice(1300, 1797)
-X, y = IMAGES[HELD_OUT].reshape(-1, 8, 8), LABELS[HELD_OUT]
-SVM = learned("svm", IMAGES[LEARN], LABELS[LEARN])
 KNN = learned("knn", IMAGES[LEARN], LABELS[LEARN])
 FIVES = learned("svm", IMAGES[LEARN], LABELS[LEARN] == 5)
 KINDS = kinds(16)
 
 
-def said_of(model: object, truth: NDArray) -> Predictions:
-    """What a model says of the images held out."""
-    scores = decision_scores(model, IMAGES[HELD_OUT], "held out")
-    return Predictions(
-        np.arange(len(scores)), truth, decide(scores, hasattr(model, "predict_proba")), scores
-    )
-
-
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    """A folder with the SVM and its validation, as `dvc repro` leaves them."""
-    folder = tmp_path / "models"
-    folder.mkdir()
-    save_model(SVM, folder / "model.skops")
-    said_of(SVM, y).save(folder / "validation")
-    return folder
-
-
-@pytest.fixture
-def workspace(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository as far as `predict` looks at it."""
-    shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
-    monkeypatch.setattr(program, "ROOT", models.parent)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def write(path: Path, number: int) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(encoded(255 * (1 - np.pad(enlarged(X[number], 64), 8))))
-    return path
+    """A folder with the SVM and its validation."""
+    return save_svm(tmp_path / "models")
 
 
 def test_pictures_of_every_kind_are_read_as_well_as_the_images_they_were_made_from() -> None:
@@ -115,7 +79,7 @@ def test_without_validation_there_is_no_probability(models: Path, folder: Path |
 
 def test_a_yes_or_no_is_named_by_its_digit(tmp_path: Path) -> None:
     save_model(FIVES, tmp_path / "model.skops")
-    said_of(FIVES, y == 5).save(tmp_path / "validation")
+    predictions_of(FIVES, y == 5).save(tmp_path / "validation")
     reader = load_reader(tmp_path / "model.skops", tmp_path / "validation", 5)
     said, scores = reader.said(X), FIVES.decision_function(IMAGES[HELD_OUT])
     assert [digit for digit, _ in said] == ["5" if score > 0 else "not 5" for score in scores]
@@ -172,93 +136,8 @@ def test_names_are_files_folders_and_patterns(
     ]
 
 
-def test_what_cannot_be_read_stops_nothing(
-    workspace: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    scans = workspace / "scans"
-    for number in (0, 1, 10):
-        write(scans / f"{number}.png", number)
-    (scans / "2.png").write_bytes((scans / "1.png").read_bytes()[:200])
-    (scans / "3.png").write_bytes(encoded(np.full((50, 50), 200)))
-    assert program.main(["predict", "scans", "no.png"]) == 1
-    printed = capsys.readouterr()
-    expected = SVM.predict(IMAGES[HELD_OUT][[0, 1, 10]])
-    lines = [line.split("  ") for line in printed.out.splitlines()]
-    assert [Path(name) for name, *_ in lines] == [
-        Path("scans") / f"{number}.png" for number in (0, 1, 10)
-    ]
-    assert [int(digit) for _, digit, _ in lines] == expected.tolist()
-    assert all(probability.endswith(" %") for *_, probability in lines)
-    damaged, blank, missing = printed.err.splitlines()
-    assert damaged.startswith("digits: ") and "2.png is damaged or unfinished" in damaged
-    assert "3.png holds no ink" in blank and "no.png is not there" in missing
-    assert program.main(["predict", "scans/1*.png"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 2
-
-
-def test_a_name_may_be_of_bytes_that_are_no_text(project: Project) -> None:
-    name = os.fsdecode(b"caf\xe9.png")
-    (project.path / "scans").mkdir()
-    for number, file in enumerate((name, "second.png")):
-        write(project.path / "scans" / file, number)
-    said = subprocess.run(
-        [sys.executable, "-m", "digits", "predict", "scans", "--explain", "seen.png"], cwd=project.path,
-        env=project.env | {"PYTHONIOENCODING": "utf-8:strict"}, capture_output=True, check=False,
-    )  # fmt: skip
-    assert (said.returncode, said.stderr) == (0, b"")
-    assert [line.split(b"  ")[0] for line in said.stdout.splitlines()] == [
-        b"scans/caf\xe9.png",
-        b"scans/second.png",
-    ]
-    assert (project.path / "seen.png").exists()
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"target: \xff", "params.yaml is not UTF-8 text"),
-        (None, "params.yaml cannot be read: No such file"),
-    ],
-)
-def test_params_that_cannot_be_read_are_a_sentence(
-    workspace: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, said: str
-) -> None:
-    (workspace / "params.yaml").unlink()
-    if content:
-        (workspace / "params.yaml").write_bytes(content)
-    assert program.main(["predict", "scans"]) == 1
-    assert said in capsys.readouterr().err
-
-
-def test_json_is_a_line_for_each(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    name = str(write(workspace / "0.png", 0))
-    assert program.main(["predict", name, "no.png", "--json"]) == 1
-    first, second = map(json.loads, capsys.readouterr().out.splitlines())
-    assert first == {
-        "path": name,
-        "digit": int(SVM.predict(IMAGES[HELD_OUT][:1])[0]),
-        "probability": first["probability"],
-    }
-    assert 0.5 < first["probability"] <= 1
-    assert (
-        second.keys() == {"path", "error"}
-        and second["path"] == "no.png"
-        and "is not there" in second["error"]
-    )
-    shutil.rmtree(workspace / "models" / "validation")
-    assert program.main(["predict", name, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["probability"] is None
-    assert program.main(["predict", name]) == 0
-    assert capsys.readouterr().out.endswith("  -\n")
-
-
-def test_nothing_but_certainty_reads_as_100_percent() -> None:
-    texts = [program._percent(probability) for probability in (1.0, 0.99999, 0.9994, 0.5, None)]
-    assert texts == ["100.0 %", ">99.9 %", "99.9 %", "50.0 %", "-"]
-
-
 def test_batches_change_nothing(tmp_path: Path) -> None:
-    paths = [write(tmp_path / f"{number}.png", number) for number in range(7)]
+    paths = [write_picture(tmp_path / f"{number}.png", number) for number in range(7)]
     paths.insert(3, tmp_path / "no.png")
     reader = Reader(KNN, None, "digit")
     whole, single = list(reader.answers(paths)), list(reader.answers(paths, batch=1))
@@ -267,24 +146,6 @@ def test_batches_change_nothing(tmp_path: Path) -> None:
     ] == [i == 3 for i in range(8)]
     for a, b in zip(whole, single, strict=True):
         assert (a.digit, a.probability, a.error) == (b.digit, b.probability, b.error)
-
-
-def test_explain_shows_the_picture_beside_what_the_model_saw(
-    workspace: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for number in range(32):
-        write(workspace / "scans" / f"{number}.png", number)
-    assert program.main(["predict", "scans", "--explain", "seen.png"]) == 0
-    assert imread(workspace / "seen.png").shape[1] > 1000
-    assert not list(workspace.glob("*.new"))
-    assert program.main(["predict", "scans", "--explain", "no/seen.png"]) == 1
-    assert "--explain no" in capsys.readouterr().err
-    (workspace / "seen.png").unlink()
-    assert program.main(["predict", "no.png", "--explain", "seen.png"]) == 1
-    assert (
-        "no picture could be read" in capsys.readouterr().err
-        and not (workspace / "seen.png").exists()
-    )
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 30])
@@ -312,15 +173,9 @@ def test_no_text_of_the_explanation_covers_another(n: int) -> None:
         assert not any(a.overlaps(b) for b in [*texts[i + 1 :], *tiles])
 
 
-def test_predict_draws_nothing_unless_asked() -> None:
-    code = "import sys, digits.predict, digits.__main__; print(*sys.modules)"
-    loaded = set(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split())
-    assert not loaded & {"matplotlib", "mlflow", "dvc"}
-
-
 def test_memory_is_flat(models: Path, tmp_path: Path) -> None:
     """Ten times as many pictures take hardly more: as many are in memory at once."""
-    picture = Image.open(write(tmp_path / "0.png", 0)).resize((200, 200))
+    picture = Image.open(write_picture(tmp_path / "0.png", 0)).resize((200, 200))
     folder = tmp_path / "many"
     folder.mkdir()
     picture.save(folder / "0.png")
@@ -328,7 +183,8 @@ def test_memory_is_flat(models: Path, tmp_path: Path) -> None:
         os.link(folder / "0.png", folder / f"{number}.png")
     code = """
 import sys; from pathlib import Path
-from digits.machine import peak_memory; from digits.predict import in_folder, load_reader
+from digits.common.resources import peak_memory
+from digits.inference.reader import in_folder, load_reader
 models, folder, n = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 reader = load_reader(models / "model.skops", None, "digit")
 assert sum(answer.digit is not None for answer in reader.answers(in_folder(folder)[:n])) == n
@@ -343,17 +199,6 @@ print(peak_memory())
         for n in ("200", "2000")
     )
     assert large < small + 60
-
-
-def test_predict_in_a_reproduced_repository(project: Project) -> None:
-    name = str(write(project.path / "scan.png", 0))
-    printed = project.run(sys.executable, "-m", "digits", "predict", name, "--explain", "seen.png")
-    assert printed.startswith(f"{name}  {y[0]}  ") and printed.endswith(" %\n")
-    assert (project.path / "seen.png").stat().st_size > 1000
-    (project.path / "models" / "model.skops").unlink()
-    assert "`dvc repro` makes it" in project.run(
-        sys.executable, "-m", "digits", "predict", name, fails=True
-    )
 
 
 def test_an_answer_is_an_answer_or_an_error() -> None:

@@ -1,0 +1,159 @@
+"""`python -m digits predict`: what it prints of pictures, and of files that it cannot read."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from digits.__main__ import main
+from digits.commands import predict
+from tests.drawn import encoded
+from tests.imports import ROOT
+from tests.reading import HELD_OUT, SVM, save_svm, write_picture, y
+from tests.scratch import Project
+from tests.small import IMAGES
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository as far as `predict` looks at it."""
+    shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
+    save_svm(tmp_path / "models")
+    monkeypatch.setattr(predict, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_what_cannot_be_read_stops_nothing(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scans = workspace / "scans"
+    for number in (0, 1, 10):
+        write_picture(scans / f"{number}.png", number)
+    (scans / "2.png").write_bytes((scans / "1.png").read_bytes()[:200])
+    (scans / "3.png").write_bytes(encoded(np.full((50, 50), 200)))
+    assert main(["predict", "scans", "no.png"]) == 1
+    printed = capsys.readouterr()
+    expected = SVM.predict(IMAGES[HELD_OUT][[0, 1, 10]])
+    lines = [line.split("  ") for line in printed.out.splitlines()]
+    assert [Path(name) for name, *_ in lines] == [
+        Path("scans") / f"{number}.png" for number in (0, 1, 10)
+    ]
+    assert [int(digit) for _, digit, _ in lines] == expected.tolist()
+    assert all(probability.endswith(" %") for *_, probability in lines)
+    damaged, blank, missing = printed.err.splitlines()
+    assert damaged.startswith("digits: ") and "2.png is damaged or unfinished" in damaged
+    assert "3.png holds no ink" in blank and "no.png is not there" in missing
+    assert main(["predict", "scans/1*.png"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_name_may_be_of_bytes_that_are_no_text(project: Project) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    (project.path / "scans").mkdir()
+    for number, file in enumerate((name, "second.png")):
+        write_picture(project.path / "scans" / file, number)
+    command = [sys.executable, "-m", "digits", "predict", "scans", "--explain", "seen.png"]
+    env = project.env | {"PYTHONIOENCODING": "utf-8:strict"}
+    process = subprocess.run(command, cwd=project.path, env=env, capture_output=True, check=False)
+    assert (process.returncode, process.stderr) == (0, b"")
+    assert [line.split(b"  ")[0] for line in process.stdout.splitlines()] == [
+        b"scans/caf\xe9.png",
+        b"scans/second.png",
+    ]
+    assert (project.path / "seen.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"target: \xff", "params.yaml is not UTF-8 text"),
+        (None, "params.yaml cannot be read: No such file"),
+    ],
+)
+def test_params_that_cannot_be_read_are_a_sentence(
+    workspace: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, said: str
+) -> None:
+    (workspace / "params.yaml").unlink()
+    if content:
+        (workspace / "params.yaml").write_bytes(content)
+    assert main(["predict", "scans"]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_json_is_a_line_for_each(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = str(write_picture(workspace / "0.png", 0))
+    assert main(["predict", name, "no.png", "--json"]) == 1
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first == {
+        "path": name,
+        "digit": int(SVM.predict(IMAGES[HELD_OUT][:1])[0]),
+        "probability": first["probability"],
+    }
+    assert 0.5 < first["probability"] <= 1
+    assert (
+        second.keys() == {"path", "error"}
+        and second["path"] == "no.png"
+        and "is not there" in second["error"]
+    )
+    shutil.rmtree(workspace / "models" / "validation")
+    assert main(["predict", name, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["probability"] is None
+    assert main(["predict", name]) == 0
+    assert capsys.readouterr().out.endswith("  -\n")
+
+
+def test_nothing_but_certainty_reads_as_100_percent() -> None:
+    texts = [predict._probability(probability) for probability in (1.0, 0.99999, 0.9994, 0.5, None)]
+    assert texts == ["100.0 %", ">99.9 %", "99.9 %", "50.0 %", "-"]
+
+
+def test_explain_shows_the_picture_beside_what_the_model_saw(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(32):
+        write_picture(workspace / "scans" / f"{number}.png", number)
+    assert main(["predict", "scans", "--explain", "seen.png"]) == 0
+    assert imread(workspace / "seen.png").shape[1] > 1000
+    assert not list(workspace.glob("*.new"))
+    assert main(["predict", "scans", "--explain", "no/seen.png"]) == 1
+    assert "--explain no" in capsys.readouterr().err
+    (workspace / "seen.png").unlink()
+    assert main(["predict", "no.png", "--explain", "seen.png"]) == 1
+    assert (
+        "no picture could be read" in capsys.readouterr().err
+        and not (workspace / "seen.png").exists()
+    )
+
+
+def test_predict_draws_nothing_unless_asked(workspace: Path) -> None:
+    """Seconds that it does without, in a process of its own."""
+    write_picture(workspace / "0.png", 0)
+    code = f"""
+import sys
+from pathlib import Path
+from digits.__main__ import main
+from digits.commands import predict
+predict.ROOT = Path({str(workspace)!r})
+assert main(["predict", {str(workspace / "0.png")!r}]) == 0
+print(*sys.modules)
+"""
+    text = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    assert not set(text.split()) & {"matplotlib", "mlflow", "dvc"}
+
+
+def test_predict_in_a_reproduced_repository(project: Project) -> None:
+    name = str(write_picture(project.path / "scan.png", 0))
+    printed = project.run(sys.executable, "-m", "digits", "predict", name, "--explain", "seen.png")
+    assert printed.startswith(f"{name}  {y[0]}  ") and printed.endswith(" %\n")
+    assert (project.path / "seen.png").stat().st_size > 1000
+    (project.path / "models" / "model.skops").unlink()
+    assert "`dvc repro` makes it" in project.run(
+        sys.executable, "-m", "digits", "predict", name, fails=True
+    )
