@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digits.common.files import open_array_file
+from digits.common.arrays import open_array_file
 from digits.common.resources import peak_memory
 from digits.models.families import make_pipeline
 from digits.plots.charts import loss_by_seconds, save_png

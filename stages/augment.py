@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digits.common.files import open_array, write_chunks
+from digits.common.arrays import open_array, write_chunks
 from digits.data.augmentation import copies, derived
 from digits.data.dataset import open_raw
 from digits.data.folds import TEST

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from digits.common.files import open_array, read_csv, sha256, write_csv, write_json
+from digits.common.arrays import open_array, sha256
+from digits.common.files import read_csv, write_csv, write_json
 from digits.data.dataset import open_raw
 from digits.data.folds import TEST, make_target
 from digits.metrics import predictions

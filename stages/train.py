@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from digits.common.arrays import open_array, open_array_file
 from digits.common.errors import BadInput
-from digits.common.files import file_sha256, open_array, open_array_file, write_csv, write_json
+from digits.common.files import file_sha256, write_csv, write_json
 from digits.common.resources import peak_memory
 from digits.data.folds import TEST, make_target
 from digits.features.catalogue import n_features

@@ -36,9 +36,7 @@ class _Constructor(SafeConstructor):
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Any, Any]:
         for key, _ in node.value:
             if not isinstance(key, ScalarNode):
-                raise ConstructorError(
-                    problem="a key is not a scalar", problem_mark=key.start_mark
-                )
+                raise ConstructorError(problem="a key is not a scalar", problem_mark=key.start_mark)
         return super().construct_mapping(node, deep)
 
 

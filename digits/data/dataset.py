@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from digits.common.arrays import open_array, sha256
 from digits.common.errors import BadInput
-from digits.common.files import open_array, read_json, sha256, write_json
+from digits.common.files import read_json, write_json
 from digits.data.idx import FILES, parse_idx
 
 DIGITS_8X8_TRAIN = 1_497  # of 1,797: five sixths, as in MNIST

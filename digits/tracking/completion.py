@@ -19,8 +19,9 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from digits.common.arrays import open_array
 from digits.common.environment import HTTP_TIMEOUT
-from digits.common.files import open_array, read_json
+from digits.common.files import read_json
 from digits.experiments.provenance import current_experiment, describe_source, run_name
 from digits.models.persistence import TRUSTED, load_model
 from digits.tracking.lookup import COMPLETE, KEY, database, server

@@ -19,8 +19,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import threadpool_limits
 
+from digits.common.arrays import CHUNK, ArrayFile
 from digits.common.errors import BadInput
-from digits.common.files import CHUNK, ArrayFile
 from digits.common.resources import all_threads
 from digits.features.base import ImageTransformer
 from digits.models.committee import Committee

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
-from digits.common.files import open_array, write_chunks
+from digits.common.arrays import open_array, write_chunks
 from digits.data import augmentation
 from digits.data.augmentation import copies, derived
 from digits.data.dataset import digits_8x8

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from digits.common.files import open_array
+from digits.common.arrays import open_array
 from digits.data.folds import TEST
 from digits.models.persistence import load_model
 from tests.runs import free_port, mlflow_server, python

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from digits.common.files import read_csv, sha256, write_csv
+from digits.common.arrays import sha256
+from digits.common.files import read_csv, write_csv
 from digits.metrics.classification import metrics
 from digits.metrics.curves import (
     at_threshold,

@@ -304,7 +304,7 @@ class TestMemory:
 import sys
 from pathlib import Path
 import numpy as np
-from digits.common.files import open_array_file
+from digits.common.arrays import open_array_file
 from digits.common.resources import peak_memory
 from digits.training.fit import FitOptions, TrainingSet, fit
 from tests.small import new

@@ -14,8 +14,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from digits.common.arrays import open_array_file
 from digits.common.errors import BadInput
-from digits.common.files import open_array_file
 from digits.data.transforms import shift
 from digits.models.persistence import save_model
 from digits.models.svm import margins
