@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 from dvc.utils.serialize import dumps_yaml
 
-from digits.experiments.ladder import chosen, read_ladder
+from digits.experiments.ladder import choose_rungs, read_ladder
 from digits.params.nested import with_overrides
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +52,7 @@ def main(rounds: int = 3) -> None:
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
         params = clone / "params.yaml"
         ladder = read_ladder(ROOT / "ladder.yaml")
-        values = with_overrides(ladder.base, chosen(ladder, "knn-shifts")[0].set)
+        values = with_overrides(ladder.base, choose_rungs(ladder, "knn-shifts")[0].set)
         params.write_text(dumps_yaml(values), encoding="utf-8")
         dvc = [sys.executable, "-m", "dvc", "repro", "--quiet"]
         measured([*dvc, "split"], clone)

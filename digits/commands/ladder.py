@@ -5,6 +5,7 @@ brings one into the workspace.
 """
 
 import argparse
+from collections.abc import Mapping
 
 from digits.commands.options import add_jobs
 from digits.common.errors import BadInput
@@ -27,29 +28,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run what has not run, then write and print the table."""
-    from digits.experiments import ladder
+    from digits.experiments.ladder import choose_rungs, read_ladder
+    from digits.experiments.ladder_runs import find_experiments, read_results, run_rungs
+    from digits.experiments.ladder_table import compare_neighbours, ladder_markdown, read_table
     from digits.experiments.revisions import check_repository
 
     check_repository(ROOT)
-    rungs_file, table_file = ROOT / "ladder.yaml", ROOT / "docs" / "ladder.md"
-    plan = ladder.read_ladder(rungs_file)
-    rungs = ladder.chosen(plan, " ".join(arguments.rungs))
-    ladder.run(plan, rungs, arguments.jobs)
-    experiments = ladder.found(plan)
-    results = {
-        rung.name: ladder.measured(experiments[rung.name])
-        for rung in plan.rungs
-        if rung.name in experiments
-    }
-    before = {}
-    if table_file.exists():
-        before = ladder.read_table(table_file.read_text(encoding="utf-8"))
-    costs, steps = ladder.costs(plan, experiments), ladder.steps(plan, experiments)
-    text = ladder.table(plan, results, costs, steps, before)
+    ladder = read_ladder(ROOT / "ladder.yaml")
+    rungs = choose_rungs(ladder, " ".join(arguments.rungs))
+    run_rungs(ROOT, ladder, rungs, arguments.jobs)
+    commits = find_experiments(ROOT, ladder)
+    results = {name: read_results(ROOT, commit) for name, commit in commits.items()}
+    comparisons = compare_neighbours(ROOT, ladder, commits)
+    table_file = ROOT / "docs" / "ladder.md"
+    before = read_table(table_file.read_text(encoding="utf-8")) if table_file.exists() else {}
+    text = ladder_markdown(ladder, results, _training_costs(commits), comparisons, before)
     table_file.write_text(text, encoding="utf-8", newline="\n")
     print(text.partition("###")[0])
-    if failed := [rung.name for rung in rungs if rung.name not in experiments]:
+    if failed := [rung.name for rung in rungs if rung.name not in commits]:
         raise BadInput(
             f"{', '.join(failed)} did not finish: "
             "`dvc queue status` and `dvc queue logs NAME` say why."
         )
+
+
+def _training_costs(commits: Mapping[str, str]) -> dict[str, dict[str, float]]:
+    """Seconds and MiB of training, by rung, of the newest run in MLflow with the rung's model."""
+    from digits.experiments.revisions import read_hash
+    from digits.tracking.lookup import store_folder
+    from digits.tracking.store import Store
+
+    by_model: dict[str, dict[str, float]] = {}
+    for run in reversed(Store(store_folder(ROOT)).runs("attributes.status = 'FINISHED'")):
+        if "cost/train_seconds" in run.data.metrics:
+            cost = {name.removeprefix("cost/"): value for name, value in run.data.metrics.items()}
+            by_model[run.data.tags.get("dvc.models", "")] = cost
+    models = {name: read_hash(ROOT, commit, "models") for name, commit in commits.items()}
+    return {name: by_model[model] for name, model in models.items() if model in by_model}

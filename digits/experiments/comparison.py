@@ -95,9 +95,9 @@ class Comparison:
 def compare(a: Revision, b: Revision, confidence: float = 0.95) -> Comparison:
     """Compare two revisions image by image.
 
-    The verdict on the accuracy, and on each digit's recall, is that of McNemar's exact test, for the
-    ten digits with Holm's correction. On other metrics it is whether 0 lies outside the percentile
-    interval of the paired bootstrap.
+    The verdict on the accuracy, and on each digit's recall, is that of McNemar's exact test, for
+    the ten digits with Holm's correction. On other metrics it is whether 0 lies outside the
+    percentile interval of the paired bootstrap.
 
     Parameters
     ----------

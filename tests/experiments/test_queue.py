@@ -23,7 +23,9 @@ def test_a_grid_is_worked_off_and_what_fails_is_named(project: Project) -> None:
     assert project.run("python", "-m", "digits", "queue") == ""
     project.dvc("exp", "run", "--queue", "-S", "models.knn.n_neighbors=1,2")
     project.dvc("exp", "run", "--queue", "-n", "bad", "-S", "models.knn.n_neighbors=9000")
-    said = project.run("python", "-m", "digits", "queue", "--jobs", "2", fails=True, DIGITS_THREADS="6")
+    said = project.run(
+        "python", "-m", "digits", "queue", "--jobs", "2", fails=True, DIGITS_THREADS="6"
+    )
     assert "bad failed: `dvc queue logs NAME` says why." in said
     assert sorted(
         run.data.params["models.knn.n_neighbors"]

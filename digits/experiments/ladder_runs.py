@@ -1,0 +1,144 @@
+"""The DVC experiments of the ladder's rungs: finding them, queueing what is missing, their results.
+
+An experiment is a commit. It is a rung's when it has the rung's name and params, and when its code
+is the code of the working tree, as far as the result depends on it.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from digits.common.dvc_yaml import parse_yaml
+from digits.common.errors import BadInput
+from digits.experiments.git import (
+    baseline_ref,
+    changed_files,
+    head_commit,
+    list_experiments,
+    read_file,
+    run_git,
+    untracked_files,
+)
+from digits.experiments.ladder import Ladder, Rung, dvc_overrides, rung_params
+from digits.experiments.queue import read_queue, run_dvc, run_queue
+from digits.params.nested import flatten
+from digits.params.schema import parse_params
+
+log = logging.getLogger(__name__)
+
+PARTS = ("validation", "test")
+
+
+def find_experiments(root: Path, ladder: Ladder) -> dict[str, str]:
+    """The commits of the rungs' experiments, by the rung's name.
+
+    Of several experiments the newest one with the rung's params and today's code. A rung without
+    such an experiment is left out.
+    """
+    params = {rung.name: rung_params(ladder, rung).effective() for rung in ladder.rungs}
+    code = code_dependencies(root)
+    commits: dict[str, str] = {}
+    for experiment in list_experiments(root):
+        name, commit = experiment.name, experiment.commit
+        if (
+            name in params
+            and name not in commits
+            and _read_params(root, commit) == params[name]
+            and not modules(changed_files(root, commit, code))
+        ):
+            commits[name] = commit
+    return commits
+
+
+def _read_params(root: Path, commit: str) -> dict[str, Any] | None:
+    """The params that mattered; None of an experiment from before there were such params."""
+    try:
+        return parse_params(read_file(root, commit, "params.yaml")).effective()
+    except BadInput:
+        return None
+
+
+def code_dependencies(root: Path) -> list[str]:
+    """The files and folders that a result depends on, by dvc.yaml.
+
+    Those of `track` are not among them, since it only reports. Data is, but holds no modules.
+    """
+    path = root / "dvc.yaml"
+    stages = parse_yaml(path.read_text(encoding="utf-8"), path.name)["stages"]
+    deps = (dep for name, stage in stages.items() if name != "track" for dep in stage["deps"])
+    return list(dict.fromkeys(deps))
+
+
+def modules(paths: list[str]) -> list[str]:
+    """Those of the files that DVC takes for code (.dvcignore): *.py, but no hidden ones."""
+    return [
+        path
+        for path in paths
+        if path.endswith(".py") and not any(part.startswith(".") for part in path.split("/"))
+    ]
+
+
+def run_rungs(root: Path, ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
+    """Queue the rungs that have no experiment yet, and run the queue.
+
+    Parameters
+    ----------
+    root : Path
+        The repository.
+    ladder : Ladder
+        All rungs.
+    rungs : list of Rung
+        Those to run. An experiment of one that is outdated and begins at HEAD is removed, and how
+        to bring it back is logged: DVC has one of a name for each commit, and its `--force` would
+        run all stages.
+    jobs : int
+        How many experiments run at a time.
+
+    Raises
+    ------
+    BadInput
+        When new modules are not in git, whose experiments would lack them, and as `run_queue`.
+    """
+    experiments = find_experiments(root, ladder)
+    missing = [rung for rung in rungs if rung.name not in experiments]
+    if not missing:
+        return
+    if new := modules(untracked_files(root, code_dependencies(root))):
+        raise BadInput(f"{', '.join(new)} would be missing in an experiment: `git add` it first.")
+    queued = read_queue(root).left.values()
+    for rung in missing:
+        if rung.name not in queued:
+            _queue_rung(root, ladder, rung)
+    run_queue(root, jobs)
+
+
+def _queue_rung(root: Path, ladder: Ladder, rung: Rung) -> None:
+    overrides = [
+        part for override in dvc_overrides(ladder, rung) for part in ("--set-param", override)
+    ]
+    _remove_experiment(root, rung.name)
+    run_dvc(root, "exp", "run", "--queue", "--name", rung.name, *overrides)
+
+
+def _remove_experiment(root: Path, name: str) -> None:
+    """Remove the experiment of this name that begins at HEAD, if there is one."""
+    head = head_commit(root)
+    commits = [each.commit for each in list_experiments(root, head) if each.name == name]
+    if commits:
+        ref = f"{baseline_ref(head)}/{name}"
+        run_git(root, "update-ref", "-d", ref)  # `dvc exp remove` might take another commit's
+        log.warning(
+            "the experiment %s is of other params or code and makes room: "
+            "`git update-ref %s %s` brings it back",
+            name,
+            ref,
+            commits[0],
+        )
+
+
+def read_results(root: Path, commit: str) -> dict[str, Any]:
+    """The metrics of an experiment by name, such as `test.accuracy`. Raises BadInput."""
+    return flatten(
+        {part: json.loads(read_file(root, commit, f"metrics/{part}.json")) for part in PARTS}
+    )
