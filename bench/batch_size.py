@@ -14,10 +14,10 @@ import numpy as np
 
 from digits.common.arrays import open_array_file
 from digits.common.resources import peak_memory
-from digits.models.families import make_pipeline
+from digits.models.families import PipelineOptions, make_pipeline
 from digits.plots.charts import loss_by_seconds, save_png
-from digits.training.epochs import Epoch
-from digits.training.fit import FitOptions, TrainingSet, fit
+from digits.training.fit import TrainingSet, fit
+from digits.training.options import Epoch, FitOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCHES = {
@@ -44,17 +44,20 @@ def learn(batch_size: int) -> list[Epoch]:
         if epoch.training_loss <= LOSS:
             raise Reached
 
-    pipeline = make_pipeline(
-        "softmax", SETTINGS | {"batch_size": batch_size}, seed=42, scale="unit"
-    )
+    settings = SETTINGS | {"batch_size": batch_size}
+    pipeline = make_pipeline("softmax", settings, 42, PipelineOptions(scale="unit"))
     rows = np.arange(50_000, dtype=np.int32)
     try:
-        how = FitOptions(epochs=EPOCHS, seed=42, on_epoch=on_epoch)
         fit(
             pipeline,
-            TrainingSet(images.reshape(60_000, 28 * 28), y, np.arange(60_000, dtype=np.int32)),
+            TrainingSet(
+                images.reshape(60_000, 28 * 28),
+                y,
+                np.arange(60_000, dtype=np.int32),
+                n_originals=60_000,
+            ),
             rows,
-            how,
+            FitOptions(epochs=EPOCHS, seed=42, on_epoch=on_epoch),
             held_out=np.arange(50_000, 60_000, dtype=np.int32),
         )
     except Reached:

@@ -20,14 +20,14 @@ from digits.common.resources import peak_memory
 from digits.data.folds import TEST, make_target
 from digits.features.catalogue import n_features
 from digits.metrics.classification import fold_accuracies, metrics
-from digits.models.families import make_pipeline, n_epochs
+from digits.models.families import PipelineOptions, make_pipeline, n_epochs
 from digits.models.persistence import save_model
 from digits.params.schema import Params
 from digits.tracking.lookup import result_key, store_folder
-from digits.training import validation as protocol
-from digits.training.epochs import Epoch
-from digits.training.fit import FitOptions, TrainingSet, fit
-from digits.training.learning_curve import TrainSize, learning_curve, subsets_of
+from digits.training.fit import TrainingSet, fit
+from digits.training.learning_curve import LearningCurvePoint, draw_subsets, learning_curve
+from digits.training.options import Epoch, FitOptions
+from digits.training.validation import validate
 from stages.runner.stage import Stage
 
 log = logging.getLogger(__name__)
@@ -46,14 +46,16 @@ def train(params: Params, stage: Stage) -> None:
 
     how = params.train
     _, height, width = images.shape
-    n = int(np.count_nonzero(fold != TEST)) if how.copies == "none" else len(images)
+    n_originals = int(np.count_nonzero(fold != TEST))
+    n = n_originals if how.copies == "none" else len(images)
     data = TrainingSet(
-        images.reshape(n, height * width),
-        make_target(labels[:n], params.target),
-        np.asarray(source[:n]),
+        X=images.reshape(n, height * width),
+        y=make_target(labels[:n], params.target),
+        source=np.asarray(source[:n]),
+        n_originals=n_originals,
     )
     most = {"images of a fit": len(np.unique(data.source)) - np.bincount(fold[fold != TEST]).max()}
-    subsets = subsets_of(data, fold, how.train_sizes, how.seed)
+    subsets = draw_subsets(data, fold, how.train_sizes, how.seed)
     if subsets:
         most["images of the smallest of train.train_sizes"] = len(subsets[0])
     check_at_most("train.clusters", how.clusters, most)
@@ -63,9 +65,18 @@ def train(params: Params, stage: Stage) -> None:
         most | {"features of an image": n_features(how.features, (height, width))},
     )
     pipeline = make_pipeline(
-        how.model, params.model_settings, how.seed, features=how.features, shape=(height, width), scale=how.scale,
-        components=how.components, clusters=how.clusters, engine=how.engine,
-    )  # fmt: skip
+        how.model,
+        params.model_settings,
+        how.seed,
+        PipelineOptions(
+            features=how.features,
+            shape=(height, width),
+            scale=how.scale,
+            components=how.components,
+            clusters=how.clusters,
+            engine=how.engine,
+        ),
+    )
     epochs = n_epochs(how.model, params.model_settings)
     for name, value in pipeline.get_params().items():
         if name.endswith("n_neighbors"):
@@ -81,23 +92,19 @@ def train(params: Params, stage: Stage) -> None:
         def on_epoch(epoch: Epoch) -> None:
             curve.append(epoch)
             # The first fit is the one whose validation loss is known; others are for whoever wants to look.
-            more = (
-                ""
-                if epoch.fit == curve[0].fit
-                else f"/{epoch.fit.replace(', ', '/').replace(' ', '_')}"
-            )
+            more = "" if epoch.fit == curve[0].fit else f"/{epoch.fit.metrics_prefix}"
             tracked.log_metrics(asdict(epoch), f"history{more}", step=epoch.epoch)
 
-        way = FitOptions(
-            "support_vectors" if how.copies == "support_vectors" else "all",
-            epochs,
-            how.seed,
-            unfinished,
-            on_epoch,
+        options = FitOptions(
+            copies="support_vectors" if how.copies == "support_vectors" else "all",
+            epochs=epochs,
+            seed=how.seed,
+            checkpoints=unfinished,
+            on_epoch=on_epoch,
         )
         values: dict[str, float | int] = {"n": 0}
         if how.validate_ != "none":
-            said = protocol.validate(pipeline, data, fold, how.validate_, way)
+            said = validate(pipeline, data, fold, how.validate_, options)
             said.save(models / "validation")
             values = metrics(said) | fold_accuracies(said, fold[said.rows])
             log.info(
@@ -109,16 +116,16 @@ def train(params: Params, stage: Stage) -> None:
         write_json(stage.out("metrics/validation.json"), values)
         tracked.log_metrics(values, "validation")
 
-        sizes: list[TrainSize] = []
+        sizes: list[LearningCurvePoint] = []
         if subsets:  # then there was a validation
-            for size in learning_curve(pipeline, data, fold, subsets, said, way):
+            for size in learning_curve(pipeline, data, fold, subsets, said, options):
                 log.info("%s", size)
                 tracked.log_metrics(size._asdict(), "learning_curve", step=size.train_size)
                 sizes.append(size)
-        write_csv(models / "learning_curve.csv", TrainSize._fields, sizes)
+        write_csv(models / "learning_curve.csv", LearningCurvePoint._fields, sizes)
 
         np.save(models / "example.npy", data.read(np.arange(1)))
-        save_model(fit(pipeline, data, how=way), models / "model.skops")
+        save_model(fit(pipeline, data, options=options), models / "model.skops")
         first = [epoch for epoch in curve if epoch.fit == curve[0].fit]
         write_csv(
             models / "history.csv",

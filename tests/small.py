@@ -1,4 +1,4 @@
-"""Small, fast settings for every family, and scikit-learn's small digits to learn from: one table for all tests."""
+"""Small, fast settings for every family, and scikit-learn's small digits to learn from."""
 
 from typing import Any
 
@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from digits.data.dataset import digits_8x8
-from digits.models.families import FAMILIES, make_pipeline, n_epochs
-from digits.training.fit import FitOptions, TrainingSet, fit
+from digits.models.families import FAMILIES, PipelineOptions, make_pipeline, n_epochs
+from digits.training.fit import TrainingSet, fit
+from digits.training.options import FitOptions
 
 IMAGES = digits_8x8().images.reshape(-1, 64)
 LABELS = digits_8x8().labels
@@ -54,28 +55,24 @@ def new(
 ) -> Pipeline:
     """An unfitted pipeline with the small settings, some of which may be others."""
     features = settings.pop("features", "pixels")
-    return make_pipeline(
-        model,
-        SETTINGS[model] | settings,
-        seed,
-        features=features,
-        scale=scale,
-        components=components,
-        clusters=clusters,
+    options = PipelineOptions(
+        features=features, scale=scale, components=components, clusters=clusters
     )
+    return make_pipeline(model, SETTINGS[model] | settings, seed, options)
 
 
 def images(X: NDArray, y: NDArray) -> TrainingSet:
     """Originals without copies."""
-    return TrainingSet(X, y, np.arange(len(X), dtype=np.int32))
+    return TrainingSet(X, y, np.arange(len(X), dtype=np.int32), len(X))
 
 
-def way(model: str, seed: int = 42, **settings: Any) -> FitOptions:
-    """How the model learns with the small settings."""
+def options_of(model: str, seed: int = 42, **settings: Any) -> FitOptions:
+    """How the model learns with the small settings, some of which may be others."""
     return FitOptions(epochs=n_epochs(model, SETTINGS[model] | settings), seed=seed)
 
 
 def learned(model: str, X: NDArray, y: NDArray, seed: int = 42, **settings: Any) -> Pipeline:
     """The small model, fitted as the pipeline fits it."""
     ours = {name: value for name, value in settings.items() if name in SETTINGS[model]}
-    return fit(new(model, seed, **settings), images(X, y), how=way(model, seed, **ours))
+    options = options_of(model, seed, **ours)
+    return fit(new(model, seed, **settings), images(X, y), options=options)

@@ -1,6 +1,7 @@
-"""From names to a scikit-learn pipeline: any model on any representation."""
+"""The table of model families, and how a pipeline is made of a family and a representation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -24,93 +25,180 @@ from digits.models.intelex import IntelexNeighborsClassifier, IntelexSVC
 from digits.models.neighbors import PixelNeighborsClassifier
 from digits.models.svm import MatrixSVC
 
-# n_jobs stays None everywhere: how many threads work is the caller's business (machine.py) and must not be in the saved model.
-FAMILIES: dict[str, Any] = {
-    "sgd": lambda seed, epochs, **settings: SGDClassifier(random_state=seed, **settings),
-    "softmax": lambda seed, **settings: _network(seed, [], momentum=0, nesterovs_momentum=False, **settings),
-    "knn": lambda seed, **settings: PixelNeighborsClassifier(algorithm="brute", **settings),
-    "svm": lambda seed, **settings: MatrixSVC(cache_size=1000, decision_function_shape="margin", **settings),
-    "forest": lambda seed, **settings: RandomForestClassifier(random_state=seed, **settings),
-    "extra_trees": lambda seed, **settings: ExtraTreesClassifier(random_state=seed, **settings),
-    "boosting": lambda seed, **settings: HistGradientBoostingClassifier(random_state=seed, early_stopping=False, **settings),
-    "voting": lambda seed, members: VotingClassifier(_members(seed, members), voting="soft"),
-    "stacking": lambda seed, members, folds, final: StackingClassifier(
-        _members(seed, members), FAMILIES["forest"](seed, **final), cv=folds
-    ),
-    "few_labels": lambda seed, **settings: FewLabelsClassifier(random_state=seed, **settings),
-    "mlp": lambda seed, hidden_layers, **settings: _network(seed, hidden_layers, solver="adam", **settings),
-}  # fmt: skip
 
-ENGINES: dict[tuple[str, str], Any] = {
-    ("intelex", "knn"): IntelexNeighborsClassifier,
-    ("intelex", "svm"): IntelexSVC,
+@dataclass(frozen=True)
+class Family:
+    """A kind of model.
+
+    Attributes
+    ----------
+    estimator : type
+        Its class.
+    arguments : callable
+        From the seed and the settings of params.yaml to the class's keyword arguments.
+    by_epochs : bool
+        Whether it learns by epochs of `partial_fit`.
+    engines : mapping of str to type
+        Classes with the same arguments that compute the same otherwise, by `train.engine`.
+    """
+
+    estimator: type[BaseEstimator]
+    arguments: Callable[..., dict[str, Any]]
+    by_epochs: bool = False
+    engines: Mapping[str, type[BaseEstimator]] = field(default_factory=dict)
+
+    def make(self, seed: int, settings: Mapping[str, Any], engine: str = "") -> BaseEstimator:
+        """Return an unfitted estimator with the settings of params.yaml."""
+        estimator = self.engines.get(engine, self.estimator)
+        return estimator(**self.arguments(seed, **settings))
+
+
+def _seeded(seed: int, **settings: Any) -> dict[str, Any]:
+    return {"random_state": seed, **settings}
+
+
+def _sgd(seed: int, epochs: int | None, **settings: Any) -> dict[str, Any]:  # noqa: ARG001
+    # epochs is for n_epochs
+    return _seeded(seed, **settings)
+
+
+def _network(seed: int, learning_rate: float, epochs: int, **settings: Any) -> dict[str, Any]:
+    return _seeded(seed, learning_rate_init=learning_rate, max_iter=epochs, **settings)
+
+
+def _softmax(seed: int, **settings: Any) -> dict[str, Any]:
+    no_momentum = {"momentum": 0, "nesterovs_momentum": False}
+    return _network(seed, hidden_layer_sizes=(), **no_momentum, **settings)
+
+
+def _mlp(seed: int, hidden_layers: Sequence[int], **settings: Any) -> dict[str, Any]:
+    return _network(seed, hidden_layer_sizes=tuple(hidden_layers), solver="adam", **settings)
+
+
+def _knn(seed: int, **settings: Any) -> dict[str, Any]:  # noqa: ARG001 (it draws nothing)
+    return {"algorithm": "brute", **settings}
+
+
+def _svm(seed: int, **settings: Any) -> dict[str, Any]:  # noqa: ARG001 (it draws nothing)
+    return {"cache_size": 1000, "decision_function_shape": "margin", **settings}
+
+
+def _boosting(seed: int, **settings: Any) -> dict[str, Any]:
+    return _seeded(seed, early_stopping=False, **settings)
+
+
+def _voting(seed: int, members: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {"estimators": _make_members(seed, members), "voting": "soft"}
+
+
+def _stacking(
+    seed: int, members: Mapping[str, Mapping[str, Any]], folds: int, final: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "estimators": _make_members(seed, members),
+        "final_estimator": FAMILIES["forest"].make(seed, final),
+        "cv": folds,
+    }
+
+
+def _make_members(
+    seed: int, members: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, BaseEstimator]]:
+    return [(name, FAMILIES[name].make(seed, settings)) for name, settings in members.items()]
+
+
+# The keys are the sections of `models` in params.yaml. n_jobs stays None everywhere: the number of
+# threads is the caller's business (common/resources.py) and must not be in the saved model.
+FAMILIES: dict[str, Family] = {
+    "sgd": Family(SGDClassifier, _sgd, by_epochs=True),
+    "softmax": Family(MLPClassifier, _softmax, by_epochs=True),
+    "knn": Family(PixelNeighborsClassifier, _knn, engines={"intelex": IntelexNeighborsClassifier}),
+    "svm": Family(MatrixSVC, _svm, engines={"intelex": IntelexSVC}),
+    "forest": Family(RandomForestClassifier, _seeded),
+    "extra_trees": Family(ExtraTreesClassifier, _seeded),
+    "boosting": Family(HistGradientBoostingClassifier, _boosting),
+    "voting": Family(VotingClassifier, _voting),
+    "stacking": Family(StackingClassifier, _stacking),
+    "few_labels": Family(FewLabelsClassifier, _seeded),
+    "mlp": Family(MLPClassifier, _mlp, by_epochs=True),
 }
 
 
-def _network(
-    seed: int, layers: list[int], *, learning_rate: float, epochs: int, **settings: Any
-) -> MLPClassifier:
-    return MLPClassifier(
-        tuple(layers),
-        learning_rate_init=learning_rate,
-        max_iter=epochs,
-        random_state=seed,
-        **settings,
-    )
+@dataclass(frozen=True)
+class PipelineOptions:
+    """What comes before the model in a pipeline, and what computes the model.
+
+    Attributes
+    ----------
+    features : str or sequence of str
+        A key of REPRESENTATIONS, or several: then the model is a committee of one on each.
+    shape : (height, width) or None
+        Of the images, in pixels; None for square ones.
+    scale : str
+        A key of SCALES.
+    components : int
+        Of the PCA; 0 for none.
+    clusters : int
+        Centres of the k-means whose distances are taken instead; 0 for none.
+    engine : str
+        "scikit-learn", or one of the family's engines.
+    """
+
+    features: str | Sequence[str] = "pixels"
+    shape: tuple[int, int] | None = None
+    scale: str = "none"
+    components: int = 0
+    clusters: int = 0
+    engine: str = "scikit-learn"
 
 
-def _members(
-    seed: int, members: Mapping[str, Mapping[str, Any]]
-) -> list[tuple[str, BaseEstimator]]:
-    return [(name, FAMILIES[name](seed, **settings)) for name, settings in members.items()]
+PIXELS_ALONE = PipelineOptions()
 
 
 def make_pipeline(
-    model: str,
-    settings: Mapping[str, Any],
-    seed: int,
-    *,
-    features: str | Sequence[str] = "pixels",
-    shape: tuple[int, int] | None = None,
-    scale: str = "none",
-    components: int = 0,
-    clusters: int = 0,
-    engine: str = "scikit-learn",
+    model: str, settings: Mapping[str, Any], seed: int, options: PipelineOptions = PIXELS_ALONE
 ) -> Pipeline:
-    """An unfitted pipeline: features -> scale -> PCA -> distances to k-means centres -> model, without the steps that are off.
+    """Return an unfitted pipeline.
 
-    Parameters: `model` a key of FAMILIES and `settings` its keyword arguments; `seed` the random_state of all that draws;
-    `features` a key of FEATURES, or several for a committee; `shape` (height, width) of the images, None for square ones; `scale` a
-    key of SCALES; `components` of the PCA and `clusters` of the k-means, 0 for none; `engine` what computes.
+    Its steps are features, scale, PCA, distances to k-means centres and model, without those that
+    are off.
+
+    Parameters
+    ----------
+    model : str
+        A key of FAMILIES.
+    settings : mapping
+        Of the model, as in its section of params.yaml.
+    seed : int
+        The random_state of all that draws.
+    options : PipelineOptions
+        What comes before the model.
     """
-    if not isinstance(features, str):
-        common: dict[str, Any] = {
-            "shape": shape,
-            "scale": scale,
-            "components": components,
-            "clusters": clusters,
-            "engine": engine,
-        }
+    if not isinstance(options.features, str):
         members = [
-            (name, make_pipeline(model, settings, seed, features=name, **common))
-            for name in features
+            (name, make_pipeline(model, settings, seed, replace(options, features=name)))
+            for name in options.features
         ]
         return Pipeline([("committee", Committee(members))])
-    steps = [*make_steps(features, shape), *make_scaler(scale)]
-    if components:
-        steps.append(("pca", PCA(components, svd_solver="covariance_eigh")))
-    if clusters:
-        steps.append(("clusters", KMeans(clusters, n_init=1, random_state=seed)))
-    estimator = FAMILIES[model](seed, **settings)
-    if (engine, model) in ENGINES:
-        estimator = ENGINES[engine, model](**estimator.get_params())
+    steps = [*make_steps(options.features, options.shape), *make_scaler(options.scale)]
+    if options.components:
+        steps.append(("pca", PCA(options.components, svd_solver="covariance_eigh")))
+    if options.clusters:
+        steps.append(("clusters", KMeans(options.clusters, n_init=1, random_state=seed)))
+    estimator = FAMILIES[model].make(seed, settings, options.engine)
     return Pipeline([*steps, ("model", estimator)])
 
 
 def n_epochs(model: str, settings: Mapping[str, Any]) -> int | None:
-    """How many epochs the model learns by, one `partial_fit` after another; None when it learns by one `fit`."""
-    return (
-        None
-        if settings.get("solver") == "lbfgs" or model not in ("sgd", "softmax", "mlp")
-        else settings["epochs"]
-    )
+    """Return by how many epochs of `partial_fit` a model learns; None when it learns by one `fit`.
+
+    Parameters
+    ----------
+    model : str
+        A key of FAMILIES.
+    settings : mapping
+        Of the model, as in its section of params.yaml.
+    """
+    if not FAMILIES[model].by_epochs or settings.get("solver") == "lbfgs":
+        return None
+    return settings["epochs"]

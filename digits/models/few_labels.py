@@ -1,6 +1,6 @@
-"""Learning from few labels: look at the images first, ask for the labels that tell most, and pass them on to the neighbours."""
+"""A classifier that needs few labels: those of k-means representatives, given to their clusters."""
 
-from typing import Any
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,13 +14,33 @@ from threadpoolctl import threadpool_limits
 
 
 class FewLabelsClassifier(ClassifierMixin, BaseEstimator):
-    """Softmax regression that looks at no more than `labels` of the labels it is given.
+    """Softmax regression that uses no more than `labels` of the labels it is given.
 
-    k-means finds that many clusters; the image nearest to each centre is the one whose label is looked at; it is passed on to the
-    nearest `share` of its cluster, and from these the classifier learns (Géron, "Hands-On Machine Learning", chapter 9). Labels
-    that were not looked at only say which classes there are.
+    k-means finds that many clusters. The label of the image nearest to each centre is given to
+    the nearest `share` of its cluster, and from these the classifier learns. The other labels only
+    say which classes there are.
 
-    Parameters: `labels` how many; `share` above 0, to 1; `C` inverse strength of the L2 penalty; `random_state` of the clustering.
+    Parameters
+    ----------
+    labels : int
+        How many labels are used.
+    share : float
+        The part of each cluster that gets its label, above 0, up to 1.
+    C : float
+        Inverse strength of the L2 penalty.
+    random_state : int or None
+        Of the clustering.
+
+    Attributes
+    ----------
+    representatives_ : ndarray of shape (labels,)
+        Rows whose labels were used.
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+
+    References
+    ----------
+    Géron, "Hands-On Machine Learning", chapter 9.
     """
 
     def __init__(
@@ -31,15 +51,14 @@ class FewLabelsClassifier(ClassifierMixin, BaseEstimator):
         self.C = C
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Any:
-        """X (n, features), y (n,) -> self, with `representatives_`: the rows (labels,) whose labels were looked at."""
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Learn from X (n, n_features) and y (n,)."""
         features, labels = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(labels)
         self.classes_ = np.unique(labels)
         with threadpool_limits(1):  # the sums of several threads would differ in their last bits
-            clustering = KMeans(
-                min(self.labels, len(features)), n_init=1, random_state=self.random_state
-            )
+            n_clusters = min(self.labels, len(features))
+            clustering = KMeans(n_clusters, n_init=1, random_state=self.random_state)
             distances = clustering.fit_transform(features)
         self.representatives_ = distances.argmin(axis=0)
         given = labels[self.representatives_][clustering.labels_]
@@ -48,26 +67,23 @@ class FewLabelsClassifier(ClassifierMixin, BaseEstimator):
         for cluster in np.unique(clustering.labels_):
             members = clustering.labels_ == cluster
             learn[members] = own[members] <= np.quantile(own[members], self.share)
-        one_class = len(np.unique(given)) == 1  # then there is nothing to tell apart
-        classifier = (
-            DummyClassifier(strategy="prior")
-            if one_class
-            else LogisticRegression(C=self.C, max_iter=1000)
-        )
+        if len(np.unique(given)) == 1:  # a regression needs two classes
+            classifier = DummyClassifier(strategy="prior")
+        else:
+            classifier = LogisticRegression(C=self.C, max_iter=1000)
         self.classifier_ = classifier.fit(features[learn], given[learn])
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """X (n, features) -> (n, classes); a class that none of the labels looked at has gets 0."""
+        """Return probabilities (n, n_classes) of X (n, n_features); 0 for a class without label."""
         check_is_fitted(self)
         features = validate_data(self, X, reset=False)
         probability = np.zeros((len(features), len(self.classes_)))
-        probability[:, np.searchsorted(self.classes_, self.classifier_.classes_)] = (
-            self.classifier_.predict_proba(features)
-        )
+        columns = np.searchsorted(self.classes_, self.classifier_.classes_)
+        probability[:, columns] = self.classifier_.predict_proba(features)
         return probability
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """X (n, features) -> (n,)."""
+        """Return the most probable class (n,) of X (n, n_features)."""
         check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]

@@ -16,14 +16,16 @@ BATCH = 500  # images scored at a time: 50 MiB of kernel values with 12,000 supp
 
 
 class MatrixSVC(SVC):
-    """`SVC` that scores by matrix products, some ten times as fast as LIBSVM, which goes image by image.
+    """`SVC` that scores by matrix products, some ten times as fast as LIBSVM, image by image.
 
-    The scores are the stock class's to rounding. `predict` takes the class with the highest one, as the stock class does with
-    `break_ties`. With a kernel that is a function or precomputed, and for sparse X, it *is* the stock class.
+    The scores are those of scikit-learn's class to rounding. `predict` takes the class with the
+    highest one, as scikit-learn's does with `break_ties`. With a kernel that is a function or
+    precomputed, and for sparse X, it is scikit-learn's class.
 
-    `decision_function_shape` may also be "margin": the score of a class is its lead over the closest of the others, negative where
-    another one beats it (in voting theory Simpson's rule). One class that beats all others has the only positive score, and the
-    most votes too; but votes, which make up "ovr", are whole numbers, and hardly tell a clear case from a close one.
+    `decision_function_shape` may also be "margin": the score of a class is its lead over the
+    closest of the others, negative where another one beats it (in voting theory Simpson's rule).
+    A class that beats all others has the only positive score, and the most votes too; but votes,
+    which make up "ovr", are whole numbers, and hardly tell a clear case from a close one.
     """
 
     _parameter_constraints: ClassVar[dict] = {
@@ -32,28 +34,26 @@ class MatrixSVC(SVC):
     }
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """X (n, features) -> (n, classes), or (n, pairs of classes) with decision_function_shape="ovo"; of two classes (n,)."""
+        """Return the scores of X (n, n_features).
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), or of two classes (n,)
+            With decision_function_shape="ovo" of shape (n, n_pairs_of_classes).
+        """
         check_is_fitted(self)
         n_classes = len(self.classes_)
-        if (
-            callable(self.kernel)
-            or self.kernel == "precomputed"
-            or issparse(X)
-            or issparse(self.support_vectors_)
-        ):
+        if self._needs_libsvm(X) or issparse(self.support_vectors_):
             scores = super().decision_function(X)
-            return (
-                margins(scores, n_classes)
-                if self.decision_function_shape == "margin" and n_classes > 2
-                else scores
-            )
+            if self.decision_function_shape == "margin" and n_classes > 2:
+                return margins(scores, n_classes)
+            return scores
         queries: NDArray = validate_data(self, X, reset=False, dtype=np.float64)
         weights = self._weights()
         scores = np.empty((len(queries), weights.shape[1]))
         for start in range(0, len(queries), BATCH):
-            scores[start : start + BATCH] = (
-                self._kernel(queries[start : start + BATCH]) @ weights + self.intercept_
-            )
+            kernel = self._kernel(queries[start : start + BATCH])
+            scores[start : start + BATCH] = kernel @ weights + self.intercept_
         if n_classes == 2:
             return scores[:, 0]
         match self.decision_function_shape:
@@ -65,16 +65,16 @@ class MatrixSVC(SVC):
                 return scores
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """X (n, features) -> (n,), the class with the highest score."""
-        stock = callable(self.kernel) or self.kernel == "precomputed" or issparse(X)
-        if self.decision_function_shape == "ovo" or (
-            stock and self.decision_function_shape == "ovr"
-        ):
+        """Return the class (n,) with the highest score, of X (n, n_features)."""
+        shape = self.decision_function_shape
+        if shape == "ovo" or (shape == "ovr" and self._needs_libsvm(X)):
             return super().predict(X)
         scores = self.decision_function(X)
-        return self.classes_[
-            scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(int)
-        ]
+        index = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(int)
+        return self.classes_[index]
+
+    def _needs_libsvm(self, X: ArrayLike) -> bool:
+        return callable(self.kernel) or self.kernel == "precomputed" or issparse(X)
 
     def _kernel(self, X: NDArray) -> NDArray[np.float64]:
         settings = {"gamma": self._gamma, "degree": self.degree, "coef0": self.coef0}
@@ -85,7 +85,7 @@ class MatrixSVC(SVC):
     def _weights(self) -> NDArray[np.float64]:
         """`dual_coef_` as a matrix (support vectors, pairs of classes).
 
-        LIBSVM keeps, for a support vector of one class, only its weights against each of the others.
+        LIBSVM keeps, for a support vector of a class, its weights against each of the others alone.
         """
         of_class = np.split(np.arange(len(self.support_)), np.cumsum(self.n_support_)[:-1])
         pairs = list(combinations(range(len(self.classes_)), 2))
@@ -99,10 +99,19 @@ class MatrixSVC(SVC):
 
 
 def margins(scores: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
-    """By how much each class beats the closest of the others.
+    """Return by how much each class beats the closest of the others.
 
-    Parameters: `scores` (n, pairs) of the pairs (0, 1), (0, 2), ...: how much they are for the first of the two. Returns:
-    (n, n_classes).
+    Parameters
+    ----------
+    scores : ndarray of shape (n, n_pairs)
+        Of the pairs of classes (0, 1), (0, 2), ...: how much they are for the first of the two.
+    n_classes : int
+        How many classes there are.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+        Negative where another class beats it.
     """
     lead = np.full((len(scores), n_classes, n_classes), np.inf)
     for column, (one, other) in enumerate(combinations(range(n_classes), 2)):

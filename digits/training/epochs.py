@@ -1,7 +1,7 @@
-"""Learning epoch by epoch, a block of images at a time: the memory it takes does not grow with their number. (What comes before the
-model and learns too, such as a PCA, needs all originals at once.)
+"""Learning epoch by epoch, with a checkpoint after each.
 
-After each epoch the model is saved where a training that was killed finds it, and goes on as if nothing had been.
+A block of images is in memory at a time, so memory does not grow with their number. (Steps before
+the model that learn too, such as a PCA, need all originals at once.)
 """
 
 import json
@@ -22,140 +22,154 @@ from digits.common.errors import BadInput
 from digits.common.files import remove, replace
 from digits.common.resources import peak_memory
 from digits.models.persistence import load_model, save_model
+from digits.training.options import Epoch, FitName, FitOptions
 
 log = logging.getLogger(__name__)
 
-BLOCK = 5_000  # images in memory at once, when a step takes no more
+BLOCK = 5_000  # images in memory at once, unless a step takes more
 
-RUN = 100  # images read one after the other: a block is made of such runs, from all over the data
+RUN = 100  # consecutive images of a block, which are read in one go
+
+Labelled = tuple[NDArray, NDArray]  # features (n, n_features) and labels (n,)
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """How far a fit has come: mean loss (log loss, or hinge loss for a model without probabilities) and accuracy, after `epoch`
-    passes, on images learned from and on images held out (None: there are none); seconds of learning so far, all epochs together,
-    and the most memory that the process has held, in MiB.
+class EpochData:
+    """What a model learns from epoch by epoch, and what it is measured on after each.
+
+    Attributes
+    ----------
+    read : callable
+        Returns the features and labels of some rows.
+    rows : ndarray of shape (n,)
+        All rows to learn from.
+    classes : ndarray of shape (n_classes,)
+        Sorted: all that labels may be.
+    training : tuple
+        Features and labels of images learned from, to measure the loss on.
+    held_out : tuple or None
+        Features and labels of images held out, to measure the loss on.
     """
 
-    fit: str
-    epoch: int
-    training_loss: float
-    training_accuracy: float
-    validation_loss: float | None
-    validation_accuracy: float | None
-    seconds: float
-    peak_memory_mib: float
+    read: Callable[[NDArray], Labelled]
+    rows: NDArray
+    classes: NDArray
+    training: Labelled
+    held_out: Labelled | None
 
 
-Labelled = tuple[NDArray, NDArray]  # (n, features) as the model gets them, and what they are (n,)
+def learn_by_epochs(model: Any, data: EpochData, options: FitOptions, name: FitName) -> Any:
+    """Call `partial_fit` on every block of the rows in each epoch, and return the model.
 
-
-def learn_by_epochs(
-    model: Any,
-    block: Callable[[NDArray], Labelled],
-    rows: NDArray,
-    classes: NDArray,
-    epochs: int,
-    seed: int,
-    measured_on: tuple[Labelled, Labelled | None],
-    checkpoint: Path | None,
-    on_epoch: Callable[[Epoch], None],
-    label: str,
-) -> Any:
-    """Call `partial_fit` on every block of the rows, `epochs` times over, and return the model.
-
-    Parameters: `block` fetches rows; `rows` (n,) all to learn from; `classes` they may belong to; `seed` of the order, another one
-    in each epoch; `measured_on` images learned from, and images held out or None; `checkpoint` a folder to save the state in after
-    each epoch, and to go on from if it is there; `on_epoch` is told of each epoch, restored ones included.
+    Parameters
+    ----------
+    model : estimator
+        Unfitted; with a checkpoint of the same name, the one in it goes on instead.
+    data : EpochData
+        What to learn from.
+    options : FitOptions
+        With the number of epochs; the order of the rows is another in each.
+    name : FitName
+        Of this fit.
     """
-    model, history = (checkpoint and _restored(checkpoint)) or (model, [])
+    assert options.epochs
+    checkpoint = options.checkpoints / name.folder if options.checkpoints else None
+    history: list[Epoch] = []
+    if checkpoint and (restored := _restore(checkpoint)):
+        model, history = restored
     for epoch in history:
-        on_epoch(epoch)
-    spent = history[-1].seconds if history else 0.0
-    batch_size = getattr(model, "batch_size", 1)
-    size = max(BLOCK // batch_size, 1) * batch_size  # whole steps
-    for number in range(len(history) + 1, epochs + 1):
+        options.on_epoch(epoch)
+    seconds = history[-1].seconds if history else 0.0
+    for number in range(len(history) + 1, options.epochs + 1):
         started = time.monotonic()
-        order = np.random.default_rng([seed, number])
-        bar = tqdm(
-            total=len(rows),
-            desc=f"{label}, epoch {number}/{epochs}",
-            unit="image",
-            unit_scale=True,
-            disable=None,
-            leave=False,
-        )
-        with bar:
-            for some in shuffled_blocks(rows, size, order):
-                X, y = block(some)
-                model.partial_fit(X, y, classes=classes)
-                bar.update(len(some))
-        spent += time.monotonic() - started
-        training, held_out = measured_on
-        loss, accuracy = loss_and_accuracy(model, training)
-        validation_loss, validation_accuracy = (
-            loss_and_accuracy(model, held_out) if held_out else (None, None)
-        )
-        history.append(
-            Epoch(
-                label,
-                number,
-                loss,
-                accuracy,
-                validation_loss,
-                validation_accuracy,
-                spent,
-                peak_memory(),
-            )
-        )
+        rng = np.random.default_rng([options.seed, number])
+        _learn_one_epoch(model, data, rng, f"{name.label}, epoch {number}/{options.epochs}")
+        seconds += time.monotonic() - started
+        training = loss_and_accuracy(model, data.training)
+        validation: tuple[float | None, float | None] = (None, None)
+        if data.held_out:
+            validation = loss_and_accuracy(model, data.held_out)
+        history.append(Epoch(name, number, *training, *validation, seconds, peak_memory()))
         if checkpoint:
             _save(checkpoint, model, history)
-        on_epoch(history[-1])
+        options.on_epoch(history[-1])
     return model
 
 
-def shuffled_blocks(rows: NDArray, size: int, rng: np.random.Generator) -> Iterator[NDArray]:
-    """The rows in blocks of `size` (the last may be smaller), each made of short runs from all over them.
+def _learn_one_epoch(
+    model: Any, data: EpochData, rng: np.random.Generator, description: str
+) -> None:
+    batch_size = getattr(model, "batch_size", 1)
+    size = max(BLOCK // batch_size, 1) * batch_size  # whole steps
+    with tqdm(
+        total=len(data.rows),
+        desc=description,
+        unit="image",
+        unit_scale=True,
+        disable=None,
+        leave=False,
+    ) as bar:
+        for rows in shuffled_blocks(data.rows, size, rng):
+            X, y = data.read(rows)
+            model.partial_fit(X, y, classes=data.classes)
+            bar.update(len(rows))
 
-    Runs are read from disk in one go, which single rows at random would not be.
+
+def shuffled_blocks(rows: NDArray, size: int, rng: np.random.Generator) -> Iterator[NDArray]:
+    """Yield the rows in shuffled blocks, each made of short runs of consecutive ones.
+
+    A run is read from disk in one go, which single rows drawn at random would not be.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n,)
+        The rows.
+    size : int
+        Of a block; the last may be smaller.
+    rng : numpy.random.Generator
+        Draws the order of the runs.
     """
     run = min(RUN, size)
     starts = rng.permutation(-(-len(rows) // run)) * run
-    left = np.empty(0, rows.dtype)
+    pending = np.empty(0, rows.dtype)
     for start in starts:
-        left = np.concatenate([left, rows[start : start + run]])
-        if len(left) >= size:
-            yield left[:size]
-            left = left[size:]
-    if len(left):
-        yield left
+        pending = np.concatenate([pending, rows[start : start + run]])
+        if len(pending) >= size:
+            yield pending[:size]
+            pending = pending[size:]
+    if len(pending):
+        yield pending
 
 
 def loss_and_accuracy(model: Any, data: Labelled) -> tuple[float, float]:
-    """Mean log loss, or hinge loss for a model without probabilities, and accuracy."""
+    """Return the mean loss and the accuracy of a fitted model, to six decimals.
+
+    The loss is log loss, or hinge loss for a model without probabilities.
+    """
     X, y = data
     if hasattr(model, "predict_proba"):
         loss = log_loss(y, model.predict_proba(X), labels=model.classes_)
     else:
         loss = hinge_loss(y, model.decision_function(X), labels=model.classes_)
     accuracy = float(np.mean(model.predict(X) == y))
-    return round(float(loss), 6), round(
-        accuracy, 6
-    )  # what lies beyond differs from machine to machine
+    # Further decimals differ from machine to machine.
+    return round(float(loss), 6), round(accuracy, 6)
 
 
-def _restored(checkpoint: Path) -> tuple[Any, list[Epoch]] | None:
-    """The model and its history, from the checkpoint or, if it was just being replaced, from the one before."""
+def _restore(checkpoint: Path) -> tuple[Any, list[Epoch]] | None:
+    """Read model and history of a checkpoint, or if it was just being replaced, of the old one."""
     for folder in (checkpoint, checkpoint.with_name(checkpoint.name + ".old")):
         if folder.exists():
             try:
-                history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
-                return load_model(folder / "model.skops")[-1], [
-                    Epoch(**values) for values in history
-                ]
-            except (BadInput, OSError, ValueError, TypeError) as error:
+                return load_model(folder / "model.skops")[-1], _read_history(folder)
+            except (BadInput, OSError, ValueError, TypeError, KeyError) as error:
                 log.warning("%s is damaged (%s) and not used", folder, error)
     return None
+
+
+def _read_history(folder: Path) -> list[Epoch]:
+    epochs = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    return [Epoch(**values | {"fit": FitName(**values["fit"])}) for values in epochs]
 
 
 def _save(checkpoint: Path, model: Any, history: list[Epoch]) -> None:
@@ -163,7 +177,6 @@ def _save(checkpoint: Path, model: Any, history: list[Epoch]) -> None:
     remove(new)
     new.mkdir(parents=True)
     save_model(Pipeline([("model", model)]), new / "model.skops")
-    (new / "history.json").write_text(
-        json.dumps([asdict(epoch) for epoch in history]), encoding="utf-8"
-    )
+    epochs = json.dumps([asdict(epoch) for epoch in history])
+    (new / "history.json").write_text(epochs, encoding="utf-8")
     replace(new, checkpoint)

@@ -1,4 +1,4 @@
-"""Validation, the final fit, and scores that a metric can be computed from."""
+"""Validation: predictions of training images by models that did not learn from them."""
 
 from typing import Literal
 
@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from digits.data.folds import TEST
 from digits.metrics.predictions import Predictions, decide, decision_scores, has_probability
-from digits.training.fit import DEFAULT_OPTIONS, FitOptions, TrainingSet, fit
+from digits.training.fit import TrainingSet, fit
+from digits.training.options import DEFAULT_OPTIONS, FitName, FitOptions
 
 
 def validate(
@@ -16,30 +16,49 @@ def validate(
     data: TrainingSet,
     fold: NDArray[np.int8],
     scheme: Literal["holdout", "cross_validation"],
-    how: FitOptions = DEFAULT_OPTIONS,
+    options: FitOptions = DEFAULT_OPTIONS,
 ) -> Predictions:
-    """Fit without a fold and score it, for the last fold (holdout) or all of them (cross_validation).
+    """Hold out the last fold, or each in turn: learn from the others and score it.
 
-    Parameters: `data` all training images and their copies; `fold` as `assign_folds` returns it. Folds are over sources: no copy of
-    an image is on both sides, and only the originals of a held-out fold are scored. Returns what was said of them, in their order.
+    Folds are over sources: no copy of a held-out image is learned from, and only the originals of
+    a fold are scored.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Unfitted; stays so.
+    data : TrainingSet
+        All training images and their copies.
+    fold : ndarray of shape (n_images,), int8
+        The fold of each image of the data set, as `assign_folds` returns it.
+    scheme : {"holdout", "cross_validation"}
+        Hold out the last fold, or every one.
+    options : FitOptions
+        How the pipeline learns.
+
+    Returns
+    -------
+    Predictions
+        Of the held-out originals, in their order.
     """
-    held_out_in = fold[data.source]
-    originals = np.arange(len(held_out_in)) < np.count_nonzero(fold != TEST)
+    fold_of_row = fold[data.source]
+    is_original = np.arange(len(data.source)) < data.n_originals
     last = int(fold.max())
-    numbers = range(last + 1) if scheme == "cross_validation" else [last]
-    scores: dict[int, NDArray[np.float64]] = {}
-    for number in numbers:
-        learn = np.flatnonzero(held_out_in != number).astype(np.int32)
-        held_out = np.flatnonzero(originals & (held_out_in == number)).astype(np.int32)
-        model = fit(pipeline, data, learn, how, held_out, f"fold {number}")
-        scores[number] = decision_scores(model, data.read(held_out), f"fold {number}")
-    rows = np.flatnonzero(originals & np.isin(held_out_in, numbers))
-    ordered = np.empty((len(rows), *scores[last].shape[1:]))
-    for number, of_fold in scores.items():
-        ordered[held_out_in[rows] == number] = of_fold
+    held_out_folds = range(last + 1) if scheme == "cross_validation" else [last]
+    rows = np.flatnonzero(is_original & np.isin(fold_of_row, held_out_folds))
+    scores_of_fold: dict[int, NDArray[np.float64]] = {}
+    for number in held_out_folds:
+        learn = np.flatnonzero(fold_of_row != number).astype(np.int32)
+        held_out = np.flatnonzero(is_original & (fold_of_row == number)).astype(np.int32)
+        name = FitName(fold=number)
+        model = fit(pipeline, data, learn, options, held_out, name)
+        scores_of_fold[number] = decision_scores(model, data.read(held_out), name.label)
+    scores = np.empty((len(rows), *scores_of_fold[last].shape[1:]))
+    for number, of_fold in scores_of_fold.items():
+        scores[fold_of_row[rows] == number] = of_fold
     return Predictions(
-        data.source[rows].astype(np.int64),
-        data.y[rows],
-        decide(ordered, has_probability(pipeline)),
-        ordered,
+        rows=data.source[rows].astype(np.int64),
+        labels=data.y[rows],
+        predicted=decide(scores, has_probability(pipeline)),
+        scores=scores,
     )

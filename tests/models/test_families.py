@@ -35,7 +35,7 @@ from digits.common.errors import BadInput
 from digits.data.transforms import affine, rotation, shift
 from digits.features.catalogue import REPRESENTATIONS, SCALES, n_features
 from digits.metrics import predictions
-from digits.models.families import FAMILIES, make_pipeline, n_epochs
+from digits.models.families import FAMILIES, PipelineOptions, make_pipeline, n_epochs
 from digits.models.few_labels import FewLabelsClassifier
 from digits.models.neighbors import PixelNeighborsClassifier
 from digits.models.persistence import load_model, save_model
@@ -113,7 +113,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What `digests` says in a fresh process, where (with glibc) memory is full of junk and strings hash differently."""
     code = "import json, pathlib, sys, test_families as t; print(json.dumps(t.digests(pathlib.Path(sys.argv[1]))))"
     environment = {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "models")]),
         "MALLOC_PERTURB_": "85",
         "PYTHONHASHSEED": "7",
     }
@@ -290,9 +290,8 @@ def test_scales_are_what_they_say(scale: str) -> None:
 def test_number_of_features_is_known_beforehand(features: str) -> None:
     wide = np.tile(IMAGES[:5], 2)
     for shape, X in (((8, 8), IMAGES[:5]), ((8, 16), wide), ((16, 8), wide)):
-        pipeline = make_pipeline(
-            "knn", SETTINGS["knn"], 1, features=features, shape=shape, scale="unit"
-        )
+        options = PipelineOptions(features=features, shape=shape, scale="unit")
+        pipeline = make_pipeline("knn", SETTINGS["knn"], 1, options)
         assert pipeline[:-1].fit_transform(X).shape[1] == n_features(features, shape)
 
 
@@ -454,7 +453,9 @@ def rewritten(good: bytes, **members: bytes) -> bytes:
 def test_a_good_file_edited_to_call_the_shell_is_refused(tmp_path: Path) -> None:
     good = file_of(fitted("sgd"), tmp_path)
     schema = ZipFile(io.BytesIO(good)).read("schema.json")
-    evil = schema.replace(b'"digits.families"', b'"os"').replace(b'"unit"', b'"system"')
+    evil = schema.replace(b'"digits.features.catalogue"', b'"os"').replace(
+        b'"to_unit_interval"', b'"system"'
+    )
     assert evil != schema
     (tmp_path / "model.skops").write_bytes(rewritten(good, schema=evil))
     with pytest.raises(BadInput, match=r"os\.system"):

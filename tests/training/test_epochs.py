@@ -18,8 +18,9 @@ from sklearn.metrics import accuracy_score, hinge_loss, log_loss
 
 from digits.common.resources import all_threads
 from digits.models.persistence import save_model
-from digits.training.epochs import Epoch, loss_and_accuracy, shuffled_blocks
-from digits.training.fit import FitOptions, fit
+from digits.training.epochs import loss_and_accuracy, shuffled_blocks
+from digits.training.fit import fit
+from digits.training.options import Epoch, FitName, FitOptions
 from digits.training.validation import validate
 from tests.imports import ROOT
 from tests.small import IMAGES, LABELS, images, new
@@ -30,6 +31,8 @@ MODELS: dict[str, dict[str, Any]] = {
 DATA = images(IMAGES[:400], LABELS[:400])
 LEARNED, HELD_OUT = np.split(np.arange(400, dtype=np.int32), [300])
 
+SOME = FitName(fold=1)
+
 every_model = pytest.mark.parametrize("model", MODELS)
 
 
@@ -38,7 +41,7 @@ class Killed(BaseException):
 
 
 def train(
-    model: str, folder: Path | None = None, stop_after: int = 0, label: str = "some"
+    model: str, folder: Path | None = None, stop_after: int = 0, name: FitName = SOME
 ) -> tuple[list[Epoch], bytes]:
     """Fit by 5 epochs and return the history and the model's file; or be killed when so many epochs are done."""
     history: list[Epoch] = []
@@ -48,8 +51,8 @@ def train(
         if len(history) == stop_after:
             raise Killed
 
-    how = FitOptions(epochs=5, seed=1, checkpoints=folder, on_epoch=on_epoch)
-    fitted = fit(new(model, scale="unit", **MODELS[model]), DATA, LEARNED, how, HELD_OUT, label)
+    options = FitOptions(epochs=5, seed=1, checkpoints=folder, on_epoch=on_epoch)
+    fitted = fit(new(model, scale="unit", **MODELS[model]), DATA, LEARNED, options, HELD_OUT, name)
     return history, file_of(fitted)
 
 
@@ -121,7 +124,7 @@ class TestLosses:
 
     @pytest.mark.parametrize("model", ["softmax", "sgd"])
     def test_may_be_of_images_that_lack_a_class(self, model: str) -> None:
-        fitted = fit(new(model, epochs=2), DATA, how=FitOptions(epochs=2))
+        fitted = fit(new(model, epochs=2), DATA, options=FitOptions(epochs=2))
         X, y = fitted[:-1].transform(DATA.X), DATA.y
         parts = [
             (loss_and_accuracy(fitted[-1], (X[some], y[some]))[0], np.mean(some))
@@ -149,7 +152,7 @@ class TestLosses:
         history, _ = train(model)
         assert [epoch.epoch for epoch in history] == [1, 2, 3, 4, 5]
         assert history[-1].training_loss < 0.7 * history[0].training_loss
-        assert history[-1].training_accuracy > 0.8 and history[-1].fit == "some"
+        assert history[-1].training_accuracy > 0.8 and history[-1].fit == SOME
         assert all(0 < before.seconds < after.seconds for before, after in pairwise(history))
 
 
@@ -180,16 +183,18 @@ class TestResuming:
             if len(seen) == stop:
                 raise Killed
 
-        how = FitOptions(epochs=3, seed=1, checkpoints=tmp_path / "checkpoints", on_epoch=on_epoch)
+        options = FitOptions(
+            epochs=3, seed=1, checkpoints=tmp_path / "checkpoints", on_epoch=on_epoch
+        )
         stop = 5
         with pytest.raises(Killed):
-            validate(new("softmax", epochs=3), DATA, fold, "cross_validation", how)
+            validate(new("softmax", epochs=3), DATA, fold, "cross_validation", options)
         killed, stop = seen.copy(), 0
         seen.clear()
-        scores = validate(new("softmax", epochs=3), DATA, fold, "cross_validation", how).scores
+        scores = validate(new("softmax", epochs=3), DATA, fold, "cross_validation", options).scores
         assert seen[:5] == killed
         assert [(epoch.fit, epoch.epoch) for epoch in seen] == [
-            (f"fold {n}", e) for n in range(3) for e in (1, 2, 3)
+            (FitName(fold=n), e) for n in range(3) for e in (1, 2, 3)
         ]
         expected = validate(
             new("softmax", epochs=3), DATA, fold, "cross_validation", FitOptions(epochs=3, seed=1)
@@ -202,13 +207,14 @@ class TestResuming:
 import sys
 from pathlib import Path
 import numpy as np
-from digits.training.fit import FitOptions, fit
+from digits.training.fit import fit
+from digits.training.options import FitOptions
 from digits.models.persistence import save_model
 from tests.small import IMAGES, LABELS, images, new
 folder = Path(sys.argv[1])
-how = FitOptions(epochs=8, checkpoints=folder / "checkpoints", on_epoch=lambda epoch: print(epoch.epoch, flush=True))
+options = FitOptions(epochs=8, checkpoints=folder / "checkpoints", on_epoch=lambda epoch: print(epoch.epoch, flush=True))
 data = images(np.tile(IMAGES, (2, 1)), np.tile(LABELS, 2))
-save_model(fit(new("mlp", epochs=8), data, how=how), folder / "model.skops")
+save_model(fit(new("mlp", epochs=8), data, options=options), folder / "model.skops")
 """
 
         def start(folder: Path) -> subprocess.Popen[str]:
@@ -265,9 +271,9 @@ save_model(fit(new("mlp", epochs=8), data, how=how), folder / "model.skops")
     ) -> None:
         with pytest.raises(Killed):
             train("softmax", tmp_path, 3)
-        damage(tmp_path / "some" / file)
+        damage(tmp_path / SOME.folder / file)
         history, content = train("softmax", tmp_path)
-        assert f"{tmp_path / 'some'} is damaged" in caplog.text
+        assert f"{tmp_path / SOME.folder} is damaged" in caplog.text
         assert [epoch.epoch for epoch in history] == [1, 2, 3, 4, 5]
         assert content == train("softmax")[1]
 
@@ -276,7 +282,7 @@ save_model(fit(new("mlp", epochs=8), data, how=how), folder / "model.skops")
     ) -> None:
         with pytest.raises(Killed):
             train("softmax", tmp_path, 3)
-        (tmp_path / "some").rename(tmp_path / "some.old")
+        (tmp_path / SOME.folder).rename(tmp_path / f"{SOME.folder}.old")
         history, content = train("softmax", tmp_path)
         assert [epoch.epoch for epoch in history] == [1, 2, 3, 4, 5]
         assert content == train("softmax")[1]
@@ -306,14 +312,16 @@ from pathlib import Path
 import numpy as np
 from digits.common.arrays import open_array_file
 from digits.common.resources import peak_memory
-from digits.training.fit import FitOptions, TrainingSet, fit
+from digits.training.fit import TrainingSet, fit
+from digits.training.options import FitOptions
 from tests.small import new
 model, originals, copies = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 X = open_array_file(Path(sys.argv[1]), np.uint8, (None, 28, 28))
 source = np.tile(np.arange(originals, dtype=np.int32), copies)
-data = TrainingSet(X.reshape(len(source), 28 * 28), (source % 10).astype(np.uint8), source)
+X = X.reshape(len(source), 28 * 28)
+data = TrainingSet(X, (source % 10).astype(np.uint8), source, originals)
 large = {} if model == "sgd" else {"batch_size": 1_000}
-fit(new(model, epochs=1, **large), data, how=FitOptions(epochs=1))
+fit(new(model, epochs=1, **large), data, options=FitOptions(epochs=1))
 print(peak_memory())
 """
 

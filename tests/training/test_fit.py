@@ -21,15 +21,16 @@ from digits.models.persistence import save_model
 from digits.models.svm import margins
 from digits.training import epochs
 from digits.training import fit as learning
-from digits.training.fit import FitOptions, TrainingSet, fit
-from tests.small import IMAGES, LABELS, SETTINGS, images, new, way
+from digits.training.fit import TrainingSet, fit
+from digits.training.options import FitOptions
+from tests.small import IMAGES, LABELS, SETTINGS, images, new, options_of
 
 N = 200
 PICTURES = IMAGES[:N].reshape(-1, 8, 8)
 SHIFTED = [shift(PICTURES, *by).reshape(-1, 64) for by in ((-1, 0), (1, 0), (0, -1), (0, 1))]
 ORIGINALS = np.arange(N, dtype=np.int32)
 WITH_COPIES = np.concatenate([IMAGES[:N], *SHIFTED])
-COPIED = TrainingSet(WITH_COPIES, np.tile(LABELS[:N], 5), np.tile(ORIGINALS, 5))
+COPIED = TrainingSet(WITH_COPIES, np.tile(LABELS[:N], 5), np.tile(ORIGINALS, 5), N)
 SUPPORT_VECTORS = FitOptions("support_vectors")
 
 
@@ -85,7 +86,7 @@ def witnesses() -> list[tuple[str, Any]]:
 
 ROWS = np.arange(3 * 1000, dtype=np.int32)
 NUMBERED = TrainingSet(
-    np.column_stack([ROWS, ROWS % 1000]), (ROWS % 1000 % 7).astype(np.uint8), ROWS % 1000
+    np.column_stack([ROWS, ROWS % 1000]), (ROWS % 1000 % 7).astype(np.uint8), ROWS % 1000, 1000
 )  # two copies of each
 SOME = ROWS[ROWS % 1000 % 3 != 0]
 
@@ -144,20 +145,20 @@ def test_by_epochs_no_more_is_read_at_once_than_a_block_where_no_step_learns(
             read.append(len(rows))
             return super().read(rows)
 
-    data = Noting(IMAGES, LABELS, np.arange(len(IMAGES), dtype=np.int32))
+    data = Noting(IMAGES, LABELS, np.arange(len(IMAGES), dtype=np.int32), len(IMAGES))
     for module, size in ((learning, "CHUNK"), (learning, "MEASURED"), (epochs, "BLOCK")):
         monkeypatch.setattr(module, size, 100)
-    how = way("softmax", epochs=2)
-    fit(new("softmax", **settings), data, how=how)
+    options = options_of("softmax", epochs=2)
+    fit(new("softmax", **settings), data, options=options)
     assert max(read) == 100
     read.clear()
-    fit(new("softmax", scale="standard"), data, how=how)
+    fit(new("softmax", scale="standard"), data, options=options)
     assert max(read) == len(IMAGES), "what does learn sees all originals"
 
 
 def test_the_order_of_epochs_is_drawn_by_the_seed(tmp_path: Path) -> None:
     files = [
-        file_of(fit(new("softmax"), COPIED, how=FitOptions(epochs=2, seed=seed)), tmp_path)
+        file_of(fit(new("softmax"), COPIED, options=FitOptions(epochs=2, seed=seed)), tmp_path)
         for seed in (1, 1, 2)
     ]
     assert files[0] == files[1] != files[2]
@@ -166,7 +167,7 @@ def test_the_order_of_epochs_is_drawn_by_the_seed(tmp_path: Path) -> None:
 def test_a_clone_is_fitted() -> None:
     for model in ("svm", "softmax", "knn"):
         pipeline = new(model, scale="standard")
-        fitted = fit(pipeline, COPIED, how=way(model))
+        fitted = fit(pipeline, COPIED, options=options_of(model))
         assert (
             fitted is not pipeline
             and not hasattr(pipeline[0], "mean_")
@@ -176,7 +177,7 @@ def test_a_clone_is_fitted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "how"),
+    ("model", "options"),
     [
         ("svm", FitOptions()),
         ("svm", SUPPORT_VECTORS),
@@ -185,16 +186,17 @@ def test_a_clone_is_fitted() -> None:
     ],
 )
 def test_preparation_is_that_of_the_originals_however_wild_the_copies(
-    model: str, how: FitOptions
+    model: str, options: FitOptions
 ) -> None:
     wild = TrainingSet(
         np.concatenate([IMAGES[:N], np.full_like(IMAGES[:N], 255)]),
         np.tile(LABELS[:N], 2),
         np.tile(ORIGINALS, 2),
+        N,
     )
     rows = np.flatnonzero(wild.source % 4 != 0).astype(np.int32)
     fitted = fit(
-        new(model, scale="standard", components=8, clusters=5), wild, rows, how
+        new(model, scale="standard", components=8, clusters=5), wild, rows, options
     ).named_steps
     scaled = StandardScaler().fit(IMAGES[rows[rows < N]])
     np.testing.assert_allclose(fitted["scale"].mean_, scaled.mean_)
@@ -218,10 +220,14 @@ def test_images_in_a_file_give_the_same_model(tmp_path: Path, model: str) -> Non
         open_array_file(tmp_path / "images.npy", np.uint8, (None, 8, 8)).reshape(3 * N, 64),
         COPIED.y[: 3 * N],
         COPIED.source[: 3 * N],
+        N,
     )
-    held = TrainingSet(WITH_COPIES[: 3 * N], in_file.y, in_file.source)
+    held = TrainingSet(WITH_COPIES[: 3 * N], in_file.y, in_file.source, N)
     rows = np.flatnonzero(held.source % 5 != 1).astype(np.int32)
-    files = [file_of(fit(new(model), data, rows, way(model)), tmp_path) for data in (held, in_file)]
+    files = [
+        file_of(fit(new(model), data, rows, options_of(model)), tmp_path)
+        for data in (held, in_file)
+    ]
     assert files[0] == files[1]
 
 
@@ -253,6 +259,7 @@ class TestSupportVectors:
             WITH_COPIES[:n],
             COPIED.y[:n] if target == "digit" else COPIED.y[:n] == 5,
             COPIED.source[:n],
+            N,
         )
         rows = np.flatnonzero(data.source % 4 != 0).astype(np.int32)
         expected = straightforward(data, rows, SETTINGS["svm"])
@@ -270,7 +277,7 @@ class TestSupportVectors:
 
     def test_there_are_fewer_of_them_than_images(self) -> None:
         """Else these tests would say nothing."""
-        model = fit(new("svm"), COPIED, how=SUPPORT_VECTORS)[-1]
+        model = fit(new("svm"), COPIED, options=SUPPORT_VECTORS)[-1]
         assert (
             5 * 10 < model.shape_fit_[0] < 0.9 * len(WITH_COPIES) and model.shape_fit_[0] % 5 == 0
         )
@@ -278,7 +285,7 @@ class TestSupportVectors:
     def test_without_copies_are_all_that_is_learned_from(self) -> None:
         data = images(IMAGES[:N], LABELS[:N])
         first = fit(new("svm"), data)[-1]
-        second = fit(new("svm"), data, how=SUPPORT_VECTORS)[-1]
+        second = fit(new("svm"), data, options=SUPPORT_VECTORS)[-1]
         assert second.shape_fit_[0] == len(first.support_) < N
 
     def test_of_what_is_held_out_no_copy_is_learned_from(self) -> None:
@@ -287,9 +294,13 @@ class TestSupportVectors:
         X = WITH_COPIES.copy()
         X[:, 0] = 0
         X[COPIED.source % 4 == 0, 0] = 255
-        model = fit(new("svm"), TrainingSet(X, COPIED.y, COPIED.source), rows, SUPPORT_VECTORS)[-1]
+        model = fit(new("svm"), TrainingSet(X, COPIED.y, COPIED.source, N), rows, SUPPORT_VECTORS)[
+            -1
+        ]
         assert not model.support_vectors_[:, 0].any()
-        leaking = fit(new("svm"), TrainingSet(X, COPIED.y, COPIED.source), how=SUPPORT_VECTORS)[-1]
+        leaking = fit(
+            new("svm"), TrainingSet(X, COPIED.y, COPIED.source, N), options=SUPPORT_VECTORS
+        )[-1]
         assert leaking.support_vectors_[:, 0].any()
 
 
@@ -308,5 +319,5 @@ def test_numbers_that_grow_out_of_bounds_are_a_sentence(
         fit(
             new(model, scale="none", **settings),
             images(IMAGES[:N], LABELS[:N]),
-            how=way(model, **settings),
+            options=options_of(model, **settings),
         )

@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 from statsmodels.stats.proportion import proportion_confint
 
 from digits.common.errors import BadInput
-from digits.common.files import write_csv
+from digits.common.files import read_csv, write_csv
 from digits.data.folds import TEST, assign_folds, make_target
 from digits.data.transforms import shift
 from digits.features.deskew import Deskew
@@ -24,18 +24,16 @@ from digits.metrics.predictions import Predictions, decision_scores
 from digits.models.persistence import save_model
 from digits.models.svm import margins
 from digits.training import fit as learning
-from digits.training.epochs import Epoch
-from digits.training.fit import FitOptions, TrainingSet
+from digits.training.fit import TrainingSet
+from digits.training.options import Epoch, FitName, FitOptions
 from digits.training.learning_curve import (
-    TrainSize,
+    LearningCurvePoint,
     learning_curve,
-    load_train_sizes,
-    subsets_of,
-    with_copies,
+    draw_subsets,
 )
 from digits.training.validation import validate
 from tests.scratch import Project
-from tests.small import IMAGES, LABELS, new, way
+from tests.small import IMAGES, LABELS, new, options_of
 
 SHARES = [0.1, 0.25, 0.5, 1.0]
 PICTURES = IMAGES.reshape(-1, 8, 8)
@@ -55,20 +53,20 @@ def some(
     train = np.flatnonzero(fold != TEST).astype(np.int32)
     source = np.tile(train, 1 + n_copies)
     X = np.concatenate([copy.reshape(-1, 64)[train] for copy in COPIES[: 1 + n_copies]])
-    return TrainingSet(X, make_target(LABELS[source], target), source), fold
+    return TrainingSet(X, make_target(LABELS[source], target), source, 900), fold
 
 
 def curve(
     pipeline: Pipeline,
     data: TrainingSet,
     fold: NDArray[np.int8],
-    how: FitOptions,
+    options: FitOptions,
     scheme: Literal["holdout", "cross_validation"] = "holdout",
-) -> tuple[list[TrainSize], Predictions, list[NDArray[np.int32]]]:
+) -> tuple[list[LearningCurvePoint], Predictions, list[NDArray[np.int32]]]:
     """The rows, what was said in validation, and the subsets."""
-    chosen = subsets_of(data, fold, SHARES, how.seed)
-    said = validate(pipeline, data, fold, scheme, how)
-    return list(learning_curve(pipeline, data, fold, chosen, said, how)), said, chosen
+    chosen = draw_subsets(data, fold, SHARES, options.seed)
+    said = validate(pipeline, data, fold, scheme, options)
+    return list(learning_curve(pipeline, data, fold, chosen, said, options)), said, chosen
 
 
 class TestSubsets:
@@ -81,7 +79,7 @@ class TestSubsets:
         in_fold = fold[data.source]
         learn = np.flatnonzero(in_fold[:900] != 2)
         shares = np.linspace(0.05, 1, 20).tolist()
-        chosen = subsets_of(data, fold, shares, seed=3)
+        chosen = draw_subsets(data, fold, shares, seed=3)
         assert [len(rows) for rows in chosen] == [round(share * len(learn)) for share in shares]
         for rows in chosen:
             assert (np.diff(rows) > 0).all() and rows.max() < 900 and (in_fold[rows] != 2).all()
@@ -92,7 +90,7 @@ class TestSubsets:
         np.testing.assert_array_equal(chosen[-1], learn)
 
     def test_are_drawn_by_the_seed(self) -> None:
-        one, again, other = (subsets_of(*some(), [0.5], seed)[0] for seed in (1, 1, 2))
+        one, again, other = (draw_subsets(*some(), [0.5], seed)[0] for seed in (1, 1, 2))
         np.testing.assert_array_equal(one, again)
         assert len(other) == len(one) and 0.3 < np.isin(one, other).mean() < 0.7, (
             "the half of each class, at random"
@@ -100,12 +98,12 @@ class TestSubsets:
 
     def test_copies_do_not_matter(self) -> None:
         for one, other in zip(
-            subsets_of(*some(2), SHARES, 0), subsets_of(*some(0), SHARES, 0), strict=True
+            draw_subsets(*some(2), SHARES, 0), draw_subsets(*some(0), SHARES, 0), strict=True
         ):
             np.testing.assert_array_equal(one, other)
 
     def test_nothing_is_asked_nothing_is_chosen(self) -> None:
-        assert subsets_of(*some(), [], seed=0) == []
+        assert draw_subsets(*some(), [], seed=0) == []
 
     @pytest.mark.parametrize(
         ("shares", "sentence"),
@@ -126,7 +124,7 @@ class TestSubsets:
     )
     def test_too_few_images_are_bad_input(self, shares: list[float], sentence: str) -> None:
         with pytest.raises(BadInput, match=rf"^train\.train_sizes: {sentence}\.$"):
-            subsets_of(*some(), shares, seed=0)
+            draw_subsets(*some(), shares, seed=0)
 
 
 class Witness(ClassifierMixin, BaseEstimator):
@@ -151,10 +149,13 @@ def test_a_subset_comes_with_its_copies_and_nothing_else(n_copies: int, target: 
     """No copy of a held-out image, nor of an image outside the subset, is learned from; originals alone are scored."""
     data, fold = some(n_copies, target=target)
     numbered = TrainingSet(
-        np.column_stack([data.source, np.repeat(np.arange(1 + n_copies), 900)]), data.y, data.source
+        np.column_stack([data.source, np.repeat(np.arange(1 + n_copies), 900)]),
+        data.y,
+        data.source,
+        900,
     )
     said = validate(Pipeline([("model", Witness())]), numbered, fold, "holdout")
-    chosen = subsets_of(numbered, fold, SHARES, seed=0)
+    chosen = draw_subsets(numbered, fold, SHARES, seed=0)
     Witness.fitted.clear()
     Witness.asked.clear()
     rows = list(
@@ -179,10 +180,15 @@ def test_all_images_are_what_holdout_validation_says(
 ) -> None:
     """The row is that of validation, and fitting it after all would say the same to the bit."""
     data, fold = some(target=target)
-    rows, _, chosen = curve(new(model), data, fold, way(model), scheme)
-    holdout = validate(new(model), data, fold, "holdout", way(model))
+    rows, _, chosen = curve(new(model), data, fold, options_of(model), scheme)
+    holdout = validate(new(model), data, fold, "holdout", options_of(model))
     assert rows[-1][:3] == (600, 300, round(float(holdout.right.mean()), 10))
-    fitted = learning.fit(new(model), data, with_copies(data, chosen[-1]), way(model))
+    fitted = learning.fit(
+        new(model),
+        data,
+        np.concatenate([chosen[-1], data.copies_of(chosen[-1])]),
+        options_of(model),
+    )
     scores = decision_scores(
         fitted, data.read(np.flatnonzero(fold[data.source[:900]] == 2)), "again"
     )
@@ -222,13 +228,13 @@ def said_by(model: SVC, X: NDArray) -> NDArray:
 
 
 def test_the_interval_is_that_of_statsmodels() -> None:
-    for row in curve(new("knn"), *some(), way("knn"))[0]:
+    for row in curve(new("knn"), *some(), options_of("knn"))[0]:
         low, high = proportion_confint(round(row.accuracy * row.n), row.n, 0.05, "wilson")
         assert (row.low, row.high) == pytest.approx((low, high), abs=1e-9)
 
 
 def test_more_images_are_read_better() -> None:
-    rows = curve(new("knn"), *some(), way("knn"))[0]
+    rows = curve(new("knn"), *some(), options_of("knn"))[0]
     assert rows[0].high < rows[-1].low
 
 
@@ -256,28 +262,31 @@ def test_epochs_of_the_curve_are_not_reported_and_its_checkpoints_are_its_own(
 ) -> None:
     data, fold = some()
     told: list[Epoch] = []
-    how = FitOptions(epochs=3, seed=42, checkpoints=tmp_path / "kept", on_epoch=told.append)
-    plain = curve(new("softmax"), data, fold, way("softmax", epochs=3))[0]
-    rows, _, _ = curve(new("softmax"), data, fold, how)
+    options = FitOptions(epochs=3, seed=42, checkpoints=tmp_path / "kept", on_epoch=told.append)
+    plain = curve(new("softmax"), data, fold, options_of("softmax", epochs=3))[0]
+    rows, _, _ = curve(new("softmax"), data, fold, options)
     assert rows == plain
-    assert {epoch.fit for epoch in told} == {"fold 2"} and len(told) == 3
+    assert {epoch.fit for epoch in told} == {FitName(fold=2)} and len(told) == 3
     assert {path.name for path in (tmp_path / "kept").iterdir()} == {
         "60-images",
         "150-images",
         "300-images",
         "fold-2",
     }
-    assert curve(new("softmax"), data, fold, how)[0] == rows, "taken up from the checkpoints"
-    for name, last in (("kept", how), ("none", way("softmax", epochs=3))):
-        save_model(learning.fit(new("softmax"), data, how=last), tmp_path / f"{name}.skops")
+    assert curve(new("softmax"), data, fold, options)[0] == rows, "taken up from the checkpoints"
+    for name, last in (("kept", options), ("none", options_of("softmax", epochs=3))):
+        save_model(learning.fit(new("softmax"), data, options=last), tmp_path / f"{name}.skops")
     assert (tmp_path / "kept.skops").read_bytes() == (tmp_path / "none.skops").read_bytes()
 
 
 def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
-    rows = [TrainSize(60, 300, 0.9, 0.8612345678, 0.93), TrainSize(600, 300, 1.0, 0.9873, 1.0)]
+    rows = [
+        LearningCurvePoint(60, 300, 0.9, 0.8612345678, 0.93),
+        LearningCurvePoint(600, 300, 1.0, 0.9873, 1.0),
+    ]
     for some_rows in (rows, []):
-        write_csv(tmp_path / "sizes.csv", TrainSize._fields, some_rows)
-        assert load_train_sizes(tmp_path / "sizes.csv") == some_rows
+        write_csv(tmp_path / "sizes.csv", LearningCurvePoint._fields, some_rows)
+        assert [tuple(row.values()) for row in read_csv(tmp_path / "sizes.csv")] == some_rows
     assert (tmp_path / "sizes.csv").read_text(
         encoding="utf-8"
     ) == "train_size,n,accuracy,low,high\n"

@@ -16,12 +16,13 @@ from digits.common.resources import all_threads, threads
 from digits.data.dataset import digits_8x8
 from digits.data.folds import TEST, assign_folds, make_target
 from digits.data.transforms import affine, rotation
+from digits.metrics import predictions
 from digits.metrics.predictions import decide, decision_scores, has_probability
 from digits.models.families import FAMILIES, n_epochs
-from digits.training import validation as protocol
-from digits.training.fit import FitOptions, TrainingSet
+from digits.training.fit import TrainingSet
+from digits.training.options import FitOptions
 from digits.training.validation import validate
-from tests.small import IMAGES, LABELS, SETTINGS, images, learned, new, way
+from tests.small import IMAGES, LABELS, SETTINGS, images, learned, new, options_of
 
 N_TRAIN = digits_8x8().n_train
 TARGETS: list[int | str] = ["digit", 5, 0]
@@ -146,7 +147,13 @@ class TestValidate:
             expected = cross_val_predict(
                 new(model), X, y, cv=StratifiedKFold(3), method=method, n_jobs=1
             )
-        ours = validate(new(model), TrainingSet(X, y, source), fold, "cross_validation", way(model))
+        ours = validate(
+            new(model),
+            TrainingSet(X, y, source, len(X)),
+            fold,
+            "cross_validation",
+            options_of(model),
+        )
         np.testing.assert_array_equal(
             ours.scores, expected[:, 1] if expected.shape[1:] == (2,) else expected
         )
@@ -179,7 +186,7 @@ class TestValidate:
                 if has_probability(fitted)
                 else fitted.decision_function(X[held_out])
             )
-        ours = validate(new(model), images(X, y), fold, "holdout", way(model))
+        ours = validate(new(model), images(X, y), fold, "holdout", options_of(model))
         np.testing.assert_array_equal(ours.rows, held_out)
         np.testing.assert_array_equal(ours.labels, y[held_out])
         np.testing.assert_array_equal(
@@ -190,7 +197,7 @@ class TestValidate:
     def test_pipeline_given_stays_unfitted(self, model: str) -> None:
         fold = assign_folds(LABELS[:300], 200, "canonical", 2, "digit", seed=42)
         pipeline = new(model)
-        validate(pipeline, images(IMAGES[:200], LABELS[:200]), fold, "holdout", way(model))
+        validate(pipeline, images(IMAGES[:200], LABELS[:200]), fold, "holdout", options_of(model))
         assert not hasattr(pipeline[-1], "classes_")
 
 
@@ -236,7 +243,7 @@ class TestCopies:
         source = np.tile(train, 1 + n_copies)
         number = np.repeat(np.arange(1 + n_copies), len(train))
         y = make_target(LABELS[source], target)
-        data = TrainingSet(np.column_stack([source, number]), y, source)
+        data = TrainingSet(np.column_stack([source, number]), y, source, len(train))
         seen = validate(Pipeline([("model", witness())]), data, fold, scheme)
 
         numbers = [2] if scheme == "holdout" else [0, 1, 2]
@@ -260,7 +267,7 @@ class TestCopies:
 def accuracy(
     model: str,
     y: NDArray,
-    how: FitOptions,
+    options: FitOptions,
     source: NDArray[np.int32] | None = None,
     **settings: Any,
 ) -> float:
@@ -274,10 +281,10 @@ def accuracy(
     fold[:900] = np.arange(900) % 3
     seen = validate(
         new(model, **settings),
-        TrainingSet(X, y[of], of if source is None else source),
+        TrainingSet(X, y[of], of if source is None else source, 900),
         fold,
         "holdout",
-        how,
+        options,
     )
     np.testing.assert_array_equal(
         seen.predicted, decide(seen.scores, has_probability(new(model, **settings)))
@@ -291,30 +298,33 @@ SHUFFLED = np.random.default_rng(0).permutation(LABELS[:900])
 
 class TestLeaks:
     @pytest.mark.parametrize(
-        ("model", "how"),
-        [*((model, way(model)) for model in FAMILIES), ("svm", FitOptions("support_vectors"))],
+        ("model", "options"),
+        [
+            *((model, options_of(model)) for model in FAMILIES),
+            ("svm", FitOptions("support_vectors")),
+        ],
         ids=lambda value: value if isinstance(value, str) else value.copies,
     )
     def test_a_model_learns_from_labels_and_only_from_them(
-        self, model: str, how: FitOptions
+        self, model: str, options: FitOptions
     ) -> None:
         """Held-out accuracy is high, and with shuffled labels that of guessing one of ten."""
-        assert accuracy(model, LABELS[:900], how) > 0.8
-        assert CHANCE[0] <= accuracy(model, SHUFFLED, how) <= CHANCE[1]
+        assert accuracy(model, LABELS[:900], options) > 0.8
+        assert CHANCE[0] <= accuracy(model, SHUFFLED, options) <= CHANCE[1]
 
     @pytest.mark.parametrize(
-        ("model", "how"),
+        ("model", "options"),
         [
             ("knn", FitOptions()),
-            ("softmax", way("softmax")),
+            ("softmax", options_of("softmax")),
             ("svm", FitOptions("support_vectors")),
         ],
         ids=["knn", "softmax", "svm"],
     )
-    def test_so_does_a_committee(self, model: str, how: FitOptions) -> None:
+    def test_so_does_a_committee(self, model: str, options: FitOptions) -> None:
         members = ["pixels", "deskewed"]
-        assert accuracy(model, LABELS[:900], how, features=members) > 0.8
-        assert CHANCE[0] <= accuracy(model, SHUFFLED, how, features=members) <= CHANCE[1]
+        assert accuracy(model, LABELS[:900], options, features=members) > 0.8
+        assert CHANCE[0] <= accuracy(model, SHUFFLED, options, features=members) <= CHANCE[1]
 
     @pytest.mark.parametrize("model", ["svm", "knn", "forest", "stacking"])
     def test_a_leak_would_be_seen(self, model: str) -> None:
@@ -322,7 +332,7 @@ class TestLeaks:
         leaking = np.concatenate([np.arange(900), *[(np.arange(900) + 1) % 900] * 2]).astype(
             np.int32
         )
-        assert accuracy(model, SHUFFLED, way(model), leaking) > 2 * CHANCE[1]
+        assert accuracy(model, SHUFFLED, options_of(model), leaking) > 2 * CHANCE[1]
 
 
 class TestScores:
@@ -390,7 +400,7 @@ class TestScores:
     ) -> None:
         fitted = learned(model, IMAGES[:300], make_target(LABELS[:300], target))
         whole = decision_scores(fitted, IMAGES[300:900], "test")
-        monkeypatch.setattr(protocol, "BATCH", 101)
+        monkeypatch.setattr(predictions, "BATCH", 101)
         np.testing.assert_allclose(
             decision_scores(fitted, IMAGES[300:900], "test"), whole, rtol=1e-6, atol=1e-4
         )
