@@ -453,7 +453,7 @@ def rewritten(good: bytes, **members: bytes) -> bytes:
 def test_a_good_file_edited_to_call_the_shell_is_refused(tmp_path: Path) -> None:
     good = file_of(fitted("sgd"), tmp_path)
     schema = ZipFile(io.BytesIO(good)).read("schema.json")
-    evil = schema.replace(b'"digits.features.catalogue"', b'"os"').replace(
+    evil = schema.replace(b'"digits.features.scaling"', b'"os"').replace(
         b'"to_unit_interval"', b'"system"'
     )
     assert evil != schema
