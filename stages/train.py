@@ -8,14 +8,13 @@ train_sizes.csv, a row for each of train.train_sizes; example.npy, one image as 
 import logging
 import time
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from digits.common.arrays import open_array, open_array_file
 from digits.common.errors import BadInput
-from digits.common.files import file_sha256, write_csv, write_json
+from digits.common.files import write_csv, write_json
 from digits.common.resources import peak_memory
 from digits.data.folds import TEST, make_target
 from digits.features.catalogue import n_features
@@ -23,7 +22,7 @@ from digits.metrics.classification import fold_accuracies, metrics
 from digits.models.families import PipelineOptions, make_pipeline, n_epochs
 from digits.models.persistence import save_model
 from digits.params.schema import Params
-from digits.tracking.lookup import result_key, store_folder
+from digits.tracking.lookup import store_folder
 from digits.training.fit import TrainingSet, fit
 from digits.training.learning_curve import LearningCurvePoint, draw_subsets, learning_curve
 from digits.training.options import Epoch, FitOptions
@@ -91,9 +90,7 @@ def train(params: Params, stage: Stage) -> None:
 
         def on_epoch(epoch: Epoch) -> None:
             curve.append(epoch)
-            # The first fit is the one whose validation loss is known; others are for whoever wants to look.
-            more = "" if epoch.fit == curve[0].fit else f"/{epoch.fit.metrics_prefix}"
-            tracked.log_metrics(asdict(epoch), f"history{more}", step=epoch.epoch)
+            tracked.log_epoch(epoch)
 
         options = FitOptions(
             copies="support_vectors" if how.copies == "support_vectors" else "all",
@@ -133,7 +130,7 @@ def train(params: Params, stage: Stage) -> None:
             ([getattr(epoch, name) for name in CURVE] for epoch in first),
         )
         cost = {"train_seconds": time.monotonic() - started, "peak_memory_mib": peak_memory()}
-        tracked.finish(result_key(params.effective(), file_sha256(models / "model.skops")), cost)
+        tracked.finish(models / "model.skops", cost)
 
 
 def check_at_most(key: str, value: int, most: dict[str, int]) -> None:

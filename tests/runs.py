@@ -7,7 +7,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.request import urlopen
 
@@ -16,6 +18,7 @@ import psutil
 from mlflow.entities import Run, ViewType
 
 from digits.tracking.completion import Result, complete_run
+from digits.tracking.live import LiveRun
 from digits.tracking.lookup import KEY, result_key
 from tests.imports import ROOT
 
@@ -32,18 +35,34 @@ EVALUATION = "4567"
 CURVE = [{"epoch": 1.0, "training_loss": 0.5}, {"epoch": 2.0, "training_loss": 0.25}]
 
 
-def key_of(name: str) -> str:
-    return result_key(PARAMS, name)
+def key_of(name: str, params: dict[str, Any] = PARAMS) -> str:
+    """The key of the result that `end_training` of this name makes."""
+    return result_key(params, sha256(name.encode()).hexdigest())
 
 
-def result(key: str, made: Path, model: str = "model.skops") -> Result:
+def end_training(run: LiveRun, name: str, **cost: float) -> None:
+    """Finish a live run with a model of its own."""
+    with TemporaryDirectory() as folder:
+        model = Path(folder, "model.skops")
+        model.write_bytes(name.encode())
+        run.finish(model, cost)
+
+
+def result(key: str, made: Path, model: str = "model.skops", target: int | str = "digit") -> Result:
     """A small experiment's result."""
     return Result(
-        key, EVALUATION, PARAMS, METRICS, curves={"learning_curve": CURVE},
+        key=key,
+        evaluation=EVALUATION,
+        params=PARAMS | {"target": target},
+        metrics=METRICS,
+        curves={"history": CURVE},
         files={"plots": sorted((made / "plots").iterdir()), "project": [ROOT / "params.yaml"]},
-        texts={"project/uncommitted.diff": "a patch"}, dataset=("digits_8x8", "0123" * 16, "https://digits.invalid"),
-        tags={"dvc.models": "89ab.dir"}, model=made / model, code=ROOT / "digits",
-    )  # fmt: skip
+        texts={"project/uncommitted.diff": "a patch"},
+        dataset=("digits_8x8", "0123" * 16, "https://digits.invalid"),
+        tags={"dvc.models": "89ab.dir"},
+        model=made / model,
+        code=ROOT / "digits",
+    )
 
 
 def complete(folder: Path, key: str, made: Path, model: str = "model.skops") -> bool:
@@ -91,13 +110,19 @@ def python(
 ) -> Iterator[subprocess.Popen]:
     """A Python process with our library; it and what it started are gone at the end.
 
-    What it prints is the test's to read, or goes to `log`: a server that nobody reads would stop when the pipe is full.
+    What it prints is the test's to read, or goes to `log`: a server that nobody reads would stop
+    when the pipe is full.
     """
     with ExitStack() as files:
         process = subprocess.Popen(
-            [sys.executable, *map(str, arguments)], cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)} | env, text=True,
-            stdin=subprocess.PIPE, stdout=files.enter_context(log.open("w")) if log else subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            [sys.executable, *map(str, arguments)],
+            cwd=cwd,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=files.enter_context(log.open("w")) if log else subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         try:
             yield process
         finally:

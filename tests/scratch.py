@@ -154,7 +154,7 @@ def assert_complete(run: Run, project: Project, uri: str = "") -> None:
         "test/errors",
     } <= metrics
     if model == "softmax":
-        curve = client.get_metric_history(run.info.run_id, "learning_curve/training_loss")
+        curve = client.get_metric_history(run.info.run_id, "history/training_loss")
         assert [point.step for point in curve] == list(
             range(1, int(run.data.params["models.softmax.epochs"]) + 1)
         )

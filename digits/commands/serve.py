@@ -66,17 +66,19 @@ def save_for_serving(model: str, folder: Path) -> Path:
         When there is no such model.
     """
     import numpy as np
-    from mlflow.sklearn import save_model
 
     from digits.common.files import remove
     from digits.models.persistence import load_model
-    from digits.tracking.completion import how_to_log
+    from digits.tracking.model_folder import ModelFiles, save_for_mlflow
 
     with TemporaryDirectory() as temporary:
-        pipeline = load_model(_model_file(model, Path(temporary)))
-    remove(folder)
-    example = np.zeros((1, pipeline.n_features_in_), np.uint8)
-    save_model(pipeline, str(folder), **how_to_log(pipeline, example, ROOT / "digits"))
+        file = _model_file(model, Path(temporary))
+        pipeline = load_model(file)  # with our list of trusted types, before MLflow loads it
+        example = np.zeros((1, pipeline.n_features_in_), np.uint8)
+        remove(folder)
+        save_for_mlflow(
+            folder, ModelFiles(file, example, pipeline.classes_.dtype, ROOT / "digits")
+        )
     return folder
 
 

@@ -6,6 +6,10 @@ from pathlib import Path
 # Seconds without an answer of an MLflow server: MLflow's own limits would hang for minutes.
 HTTP_TIMEOUT = "5"
 
+# An environment variable that names those that `set_environment` set, also for processes that are
+# started by this one: to them they look as if a person had set them.
+DEFAULTS = "DIGITS_DEFAULTS"
+
 MLFLOW = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -29,5 +33,11 @@ def set_environment() -> None:
         settings["OPENBLAS_CORETYPE"] = "Haswell"
         if "NPY_DISABLE_CPU_FEATURES" not in os.environ:  # NumPy takes one or the other
             settings["NPY_ENABLE_CPU_FEATURES"] = "X86_V3"
-    for name, value in settings.items():
-        os.environ.setdefault(name, value)
+    defaults = {name: value for name, value in settings.items() if name not in os.environ}
+    os.environ.update(defaults)
+    os.environ[DEFAULTS] = " ".join([*os.environ.get(DEFAULTS, "").split(), *defaults])
+
+
+def is_default(name: str) -> bool:
+    """Whether `set_environment` chose the value of an environment variable, and not a person."""
+    return name in os.environ.get(DEFAULTS, "").split()

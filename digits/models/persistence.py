@@ -10,32 +10,11 @@ from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import skops.io
-from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
-from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.pipeline import Pipeline
-from sklearn.tree._tree import Tree
-from sklearn.utils import Bunch
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from digits.common.errors import BadInput
-from digits.features.deskew import Deskew
-from digits.features.scaling import sqrt_intensity, to_unit_interval
-from digits.features.scattering import Scattering
-from digits.models.committee import Committee
-from digits.models.few_labels import FewLabelsClassifier
-from digits.models.intelex import IntelexNeighborsClassifier, IntelexSVC
-from digits.models.neighbors import PixelNeighborsClassifier
-from digits.models.svm import MatrixSVC
-
-# What a model file may hold beyond scikit-learn's own estimators. A file's own list is no protection, so it is never asked.
-_OURS = (
-    Committee, Deskew, Scattering, to_unit_interval, sqrt_intensity, PixelNeighborsClassifier, MatrixSVC, FewLabelsClassifier,
-    IntelexNeighborsClassifier, IntelexSVC,
-)  # fmt: skip
-
-_THEIRS = (Tree, TreePredictor, SGDOptimizer, AdamOptimizer, Bunch)
-
-TRUSTED = [f"{kind.__module__}.{kind.__qualname__}" for kind in (*_OURS, *_THEIRS)]
+from digits.models.trusted import TRUSTED
 
 
 def save_model(model: Pipeline, path: Path) -> None:

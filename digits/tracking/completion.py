@@ -3,41 +3,69 @@
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, InputTag, Run
-from mlflow.models import ModelSignature
-from mlflow.types import Schema, TensorSpec
-from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Run, RunTag
 
 from digits.common.arrays import open_array
-from digits.common.environment import HTTP_TIMEOUT
+from digits.common.environment import is_default
 from digits.common.files import read_json
 from digits.experiments.provenance import current_experiment, describe_source, run_name
-from digits.models.persistence import TRUSTED, load_model
 from digits.tracking.lookup import COMPLETE, KEY, database, server
-from digits.tracking.store import Store, one_line, open_store, sqlite_uri, unfinished_run_file
+from digits.tracking.model_folder import ModelFiles, log_model
+from digits.tracking.store import (
+    Store,
+    one_line,
+    open_store,
+    points,
+    sqlite_uri,
+    unfinished_run_file,
+)
 
 log = logging.getLogger(__name__)
+
+UPLOAD_TIMEOUT = "120"  # seconds
+
+_TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 
 
 @dataclass(frozen=True)
 class Result:
     """All that a run shows of one experiment.
 
-    `key` names it (store.result_key), `evaluation` what was measured of it (store.evaluation_key); `params` are those that matter,
-    nested; `metrics` by prefix ("validation", "test"); `curves` by prefix, rows whose first column is the step; `files` by artifact
-    folder, `texts` by artifact path; `dataset` its name, its SHA-256 and its URL or path; `tags` more of them; `model` the file
-    that `save_model` wrote, beside it example.npy, (1, pixels) of an image that it learned from; `code` the folder it needs.
+    Attributes
+    ----------
+    key : str
+        The result's name (lookup.result_key).
+    evaluation : str
+        The name of what was measured of it (lookup.evaluation_key).
+    params : mapping
+        The parameters that matter, nested.
+    metrics : mapping
+        Flat mappings by prefix ("validation", "test").
+    curves : mapping
+        By prefix, rows whose first column is the step.
+    files : mapping
+        Files by artifact folder.
+    texts : mapping
+        Texts by artifact path.
+    dataset : tuple of str
+        Name, SHA-256, and URL or path of the data set.
+    tags : mapping
+        More tags of the run.
+    model : Path
+        The file that `save_model` wrote, beside example.npy: an image that it learned from, of
+        shape (1, n_pixels).
+    code : Path
+        The folder of code that loading the model needs.
     """
 
     key: str
@@ -54,13 +82,28 @@ class Result:
 
 
 def complete_run(folder: Path, result: Result) -> bool:
-    """See to it that a result has one complete run; whether that is where it should be, and not in the embedded store instead.
+    """See to it that a result has one complete run.
 
-    Parameters: `folder` of the embedded store. Raises BadInput as `Store`.
+    Parameters
+    ----------
+    folder : Path
+        Of the embedded store.
+    result : Result
+        What the run is of.
+
+    Returns
+    -------
+    bool
+        Whether the run is where it should be, and not in the embedded store in place of a server.
+
+    Raises
+    ------
+    BadInput
+        As `Store`.
     """
     store = open_store(folder)
     try:
-        run = _completed(store, result)
+        run = _find_or_complete(store, result)
     except (mlflow.MlflowException, OSError) as error:
         if not server() or store.is_fallback:
             raise
@@ -70,7 +113,7 @@ def complete_run(folder: Path, result: Result) -> bool:
             store.folder,
         )
         store = Store(folder, embedded=True)
-        run = _completed(store, result)
+        run = _find_or_complete(store, result)
     log.info(
         "run %s is complete: `%s` brings its workspace back",
         run.info.run_name,
@@ -79,7 +122,12 @@ def complete_run(folder: Path, result: Result) -> bool:
     return not store.is_fallback
 
 
-def _completed(store: Store, result: Result) -> Run:
+def restore_command(run_id: str) -> str:
+    """The command that brings a run's code, params and results back into the workspace."""
+    return f"python -m digits restore {run_id}"
+
+
+def _find_or_complete(store: Store, result: Result) -> Run:
     with store.locked(), _time_to_upload():
         store.sweep()
         run = _find(store, result) or store.client.get_run(
@@ -94,144 +142,148 @@ def _completed(store: Store, result: Result) -> Run:
 
 @contextmanager
 def _time_to_upload() -> Iterator[None]:
-    """A server that has answered may take longer with a large file than one that is down is given; but not than a person said."""
-    limit = "MLFLOW_HTTP_REQUEST_TIMEOUT"
-    if os.environ[limit] != HTTP_TIMEOUT:
+    """Give a server longer for a large file than one that is down, unless a person set a limit."""
+    if not is_default(_TIMEOUT):
         yield
         return
-    os.environ[limit] = "120"
+    default = os.environ[_TIMEOUT]
+    os.environ[_TIMEOUT] = UPLOAD_TIMEOUT
     try:
         yield
     finally:
-        os.environ[limit] = HTTP_TIMEOUT
-
-
-def restore_command(run_id: str) -> str:
-    """The command that brings a run's code, params and results back into the workspace."""
-    return f"python -m digits restore {run_id}"
+        os.environ[_TIMEOUT] = default
 
 
 def _find(store: Store, result: Result) -> Run | None:
-    """The run of a result, measured so or not yet; also one that `train` could not mark any more, as the server had gone."""
+    """The run of a result that was measured so, or is not complete yet.
+
+    Also one that `train` could not mark any more, as the server had gone.
+    """
     key = result.key
-    found = {run.data.tags.get(COMPLETE): run for run in store.runs(f"tags.{KEY} = '{key}'")}
-    if run := found.get(result.evaluation) or found.get(None):
+    runs = {run.data.tags.get(COMPLETE): run for run in store.runs(f"tags.{KEY} = '{key}'")}
+    if run := runs.get(result.evaluation) or runs.get(None):
         return run
-    note = unfinished_run_file(store.folder, key)
-    if note.exists() and (begun := read_json(note))["uri"] == store.uri:
+    file = unfinished_run_file(store.folder, key)
+    if file.exists() and (unfinished := read_json(file))["uri"] == store.uri:
         with suppress(mlflow.MlflowException):  # it was deleted
-            store.client.set_tag(begun["run_id"], KEY, key)
-            return store.client.get_run(begun["run_id"])
+            store.client.set_tag(unfinished["run_id"], KEY, key)
+            return store.client.get_run(unfinished["run_id"])
     return None
 
 
 def _complete(store: Store, run: Run, result: Result) -> None:
     """Add what a run lacks, and last the tag that says so."""
     run_id = run.info.run_id
-    _name_again(store, run)
-    for prefix, values in result.metrics.items():
-        store.log_metrics(
-            run_id,
-            {k: v for k, v in values.items() if run.data.metrics.get(f"{prefix}/{k}") != v},
-            prefix,
-        )
-    if "cost/train_seconds" not in run.data.metrics:
-        store.log_metrics(run_id, _cost(store, result.key), "cost")
+    model_id = log_model(store.client, run, _model_files(result))
+    store.log_points(run_id, _numbers(store, run, result, model_id))
     for prefix, rows in result.curves.items():
-        _log_curve(store, run_id, prefix, rows)
-    for folder_name, paths in result.files.items():
-        for path in paths:
-            store.client.log_artifact(run_id, path, folder_name)
-    with TemporaryDirectory() as temporary:
-        for name, text in result.texts.items():
-            file = Path(temporary) / Path(name).name
-            file.write_bytes(
-                text.encode(errors="surrogateescape")
-            )  # `log_text` takes no patch of files that are not UTF-8
-            store.client.log_artifact(run_id, file, str(Path(name).parent))
+        store.log_points(run_id, _missing_points(store, run_id, prefix, rows))
+    _log_files(store, run_id, result)
     store.client.log_inputs(run_id, [_dataset(*result.dataset)])
-    _log_model(run_id, result)
     note = f"Bring its workspace back: `{restore_command(run_id)}`"
-    for tag, value in {
+    tags = {
+        **_name_again(store, run),
         **result.tags,
         "mlflow.note.content": note,
         COMPLETE: result.evaluation,
-    }.items():
-        store.client.set_tag(run_id, tag, value)
+    }
+    store.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
     store.client.set_terminated(run_id, "FINISHED")
 
 
-def _name_again(store: Store, run: Run) -> None:
-    """Name run and source as they are now: what did not go into the training may have been edited or committed since it began."""
+def _model_files(result: Result) -> ModelFiles:
+    example = open_array(result.model.with_name("example.npy"), np.uint8, (1, None))
+    predictions = np.uint8 if result.params["target"] == "digit" else np.bool_
+    return ModelFiles(result.model, np.asarray(example), predictions, result.code)
+
+
+def _numbers(store: Store, run: Run, result: Result, model_id: str) -> list[Metric]:
+    """All metrics that are no curve, for the run and its logged model.
+
+    What `train` logged live keeps its time, so that the run does not have it twice.
+    """
+    cost = {
+        name.removeprefix("cost/"): value
+        for name, value in run.data.metrics.items()
+        if name.startswith("cost/")
+    }
+    values = {**result.metrics, "cost": cost or _find_cost(store, result.key)}
+    numbers = []
+    for prefix in values:
+        for point in points(values[prefix], prefix, model_id=model_id):
+            if run.data.metrics.get(point.key) == point.value:
+                logged = store.client.get_metric_history(run.info.run_id, point.key)[-1]
+                point = Metric(point.key, point.value, logged.timestamp, 0, model_id)
+            numbers.append(point)
+    return numbers
+
+
+def _missing_points(
+    store: Store, run_id: str, prefix: str, rows: Sequence[Mapping[str, float]]
+) -> list[Metric]:
+    """The points of a curve that `train` did not log live."""
+    if not rows:
+        return []
+    step, *names = rows[0]
+    history = store.client.get_metric_history(run_id, f"{prefix}/{names[0]}")
+    logged = {point.step for point in history}
+    return [
+        point
+        for row in rows
+        if row[step] not in logged
+        for point in points({name: row[name] for name in names}, prefix, int(row[step]))
+    ]
+
+
+def _find_cost(store: Store, key: str) -> Mapping[str, float]:
+    """What training cost, if this store did not answer then, or saw it for another run."""
+    if (file := unfinished_run_file(store.folder, key)).exists():
+        cost: Mapping[str, float] = read_json(file)["cost"]
+        return cost
+    where = f"tags.{KEY} = '{key}'"
+    runs = store.runs(where)
+    if server() and not store.is_fallback and (embedded := database(store.folder)).exists():
+        client = mlflow.MlflowClient(sqlite_uri(embedded))
+        runs += client.search_runs([e.experiment_id for e in client.search_experiments()], where)
+    return {
+        name.removeprefix("cost/"): value
+        for run in runs
+        for name, value in run.data.metrics.items()
+        if name.startswith("cost/")
+    }
+
+
+def _log_files(store: Store, run_id: str, result: Result) -> None:
+    """Log all files and texts at once, from a folder in which they lie as they will in the run."""
+    with TemporaryDirectory() as temporary:
+        for name, paths in result.files.items():
+            folder = Path(temporary, name)
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in paths:
+                shutil.copy(path, folder)
+        for name, text in result.texts.items():
+            file = Path(temporary, name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # Not `log_text`: it takes no patch of files that are not UTF-8.
+            file.write_bytes(text.encode(errors="surrogateescape"))
+        store.client.log_artifacts(run_id, temporary)
+
+
+def _name_again(store: Store, run: Run) -> dict[str, str]:
+    """Name the run as it is now, and return the tags that name its source.
+
+    What did not go into the training may have been edited or committed since the run began.
+    """
     experiment = current_experiment()
     source = describe_source(experiment)
     store.client.update_run(run.info.run_id, name=run_name(experiment))
     for outdated in {"dvc.experiment", "params_sha256"} & run.data.tags.keys() - source.keys():
         store.client.delete_tag(run.info.run_id, outdated)
-    for tag, value in source.items():
-        store.client.set_tag(run.info.run_id, tag, value)
-
-
-def _log_curve(store: Store, run_id: str, prefix: str, rows: Sequence[Mapping[str, float]]) -> None:
-    """Log the points of a curve that `train` did not log live; the first column of each row is its step."""
-    if not rows:
-        return
-    step, *names = rows[0]
-    there = {
-        point.step for point in store.client.get_metric_history(run_id, f"{prefix}/{names[0]}")
-    }
-    for row in rows:
-        if row[step] not in there:
-            store.log_metrics(run_id, {name: row[name] for name in names}, prefix, int(row[step]))
-
-
-def _cost(store: Store, key: str) -> Mapping[str, float]:
-    """What training cost, if it took place while this store did not answer, or for an earlier run, measured otherwise."""
-    if (note := unfinished_run_file(store.folder, key)).exists():
-        cost: Mapping[str, float] = read_json(note)["cost"]
-        return cost
-    where = f"tags.{KEY} = '{key}'"
-    found = store.runs(where)
-    if server() and not store.is_fallback and (file := database(store.folder)).exists():
-        client = mlflow.MlflowClient(sqlite_uri(file))
-        found += client.search_runs([e.experiment_id for e in client.search_experiments()], where)
-    return {
-        k.removeprefix("cost/"): v
-        for run in found
-        for k, v in run.data.metrics.items()
-        if k.startswith("cost/")
-    }
+    return source
 
 
 def _dataset(name: str, digest: str, origin: str) -> DatasetInput:
     kind, key = ("http", "url") if origin.startswith("https://") else ("local", "uri")
-    dataset = Dataset(
-        name, digest[:36], kind, json.dumps({key: origin})
-    )  # of a digest, MLflow takes no more
+    # MLflow takes no more of a digest.
+    dataset = Dataset(name, digest[:36], kind, json.dumps({key: origin}))
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "training and test")])
-
-
-def _log_model(run_id: str, result: Result) -> None:
-    model = load_model(result.model)
-    example = open_array(result.model.with_name("example.npy"), np.uint8, (1, None))
-    with mlflow.start_run(run_id=run_id):
-        mlflow.sklearn.log_model(
-            model, name="model", **how_to_log(model, np.asarray(example), result.code)
-        )
-
-
-def how_to_log(model: Pipeline, example: NDArray[np.uint8], code: Path) -> dict[str, Any]:
-    """What `mlflow.sklearn.log_model` and `save_model` are told beside the model.
-
-    Parameters: `example` (1, pixels); `code` the folder that loading it needs.
-    """
-    needs = [
-        f"{package}=={version(package)}"
-        for package in ("mlflow", "numpy", "scikit-learn", "scipy", "skops", "tqdm")
-    ]
-    inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, example.shape[1]))])
-    outputs = Schema([TensorSpec(model.classes_.dtype, (-1,))])
-    return {
-        "serialization_format": "skops", "skops_trusted_types": TRUSTED, "code_paths": [str(code)], "input_example": example,
-        "signature": ModelSignature(inputs, outputs), "pip_requirements": needs,
-    }  # fmt: skip

@@ -1,56 +1,103 @@
-"""Runs in MLflow, live: one per experiment, however the experiment came about.
+"""The run of a training in MLflow, while it goes on.
 
-`train` logs live and marks its run with the `result_key` of what came out; `track`, the last stage, finds the run by that key, or
-rebuilds it from the files, and completes it (results.py). So a repro, a restored result, a clone, a queue and a wiped store all end
-with one run. Training never fails because of the tracker: a server that does not answer costs seconds and a warning.
+`train` logs live and marks its run with the `result_key` of what came out. `track`, the last stage,
+finds the run by that key, or rebuilds it from the files, and completes it (completion.py). So a
+repro, a restored result, a clone, a queue and a wiped store all end with one run.
+
+Training never fails because of the tracker: a server that does not answer costs seconds and a
+warning.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from digits.common.errors import BadInput
-from digits.common.files import write_json
-from digits.tracking.lookup import KEY
+from digits.common.files import file_sha256, write_json
+from digits.tracking.lookup import KEY, result_key
 from digits.tracking.store import Store, log, one_line, open_store, unfinished_run_file
 
 
 class LiveRun:
-    """The run of a training that is going on. Without a tracker it does nothing."""
+    """The run of a training that is going on. It observes: nothing that it does comes back.
 
-    def __init__(self, store: Store | None = None, run_id: str = "") -> None:
-        self._store, self._run_id = store, run_id
+    Parameters
+    ----------
+    params : mapping
+        The parameters that matter, nested.
+    store : Store or None
+        Where the run is; without one, nothing is logged.
+    run_id : str
+        Which run in the store.
+    """
+
+    def __init__(
+        self, params: Mapping[str, Any], store: Store | None = None, run_id: str = ""
+    ) -> None:
+        self._params, self._store, self._run_id = params, store, run_id
         self._answers = store is not None
+        self._first_fit: Any = None
 
     def log_metrics(self, values: Mapping[str, Any], prefix: str, step: int = 0) -> None:
-        """Log numbers now; `step` is where a curve has come."""
+        """Log numbers now, as `<prefix>/<name>`; `step` is where a curve has come."""
         if self._store and self._answers:
-            # Once it did not answer, it is not asked again: every question could cost seconds. `track` logs what is missing.
+            # A store that did not answer is not asked again: every question could cost seconds.
+            # `track` logs what is missing.
             self._answers = _attempt(
                 partial(self._store.log_metrics, self._run_id, values, prefix, step)
             )
 
-    def finish(self, key: str, cost: Mapping[str, float]) -> None:
-        """Say what came out; if that result has a run already, this one was a repetition and is deleted."""
-        if self._store and not _attempt(partial(self._finish, self._store, key, cost)):
-            unfinished_run_file(self._store.folder, key).parent.mkdir(exist_ok=True)
-            write_json(
-                unfinished_run_file(self._store.folder, key),
-                {"uri": self._store.uri, "run_id": self._run_id, "cost": dict(cost)},
-            )
+    def log_epoch(self, epoch: Any) -> None:
+        """Log how far a fit has come.
+
+        Parameters
+        ----------
+        epoch : training.options.Epoch
+            The first fit's curve is `history/...`; those of further fits have the fit's name too,
+            `history/fold_3/...`.
+        """
+        self._first_fit = self._first_fit or epoch.fit
+        is_first = epoch.fit == self._first_fit
+        prefix = "history" if is_first else f"history/{epoch.fit.metrics_prefix}"
+        self.log_metrics(asdict(epoch), prefix, step=epoch.epoch)
+
+    def finish(self, model: Path, cost: Mapping[str, float]) -> None:
+        """Mark the run with its result.
+
+        If that result has a run already, this one was a repetition and is deleted. When the store
+        does not answer, a note is left for `track`.
+
+        Parameters
+        ----------
+        model : Path
+            The file of the fitted model.
+        cost : mapping
+            What the training took: `train_seconds`, `peak_memory_mib`.
+        """
+        if not self._store:
+            return
+        key = result_key(self._params, file_sha256(model))
+        if not _attempt(partial(self._finish, self._store, key, cost)):
+            note = {"uri": self._store.uri, "run_id": self._run_id, "cost": dict(cost)}
+            _attempt(partial(self._leave_note, unfinished_run_file(self._store.folder, key), note))
 
     def _finish(self, store: Store, key: str, cost: Mapping[str, float]) -> None:
         store.log_metrics(self._run_id, cost, "cost")
         with store.locked():
             if store.runs(f"tags.{KEY} = '{key}'"):
-                store.client.set_terminated(
-                    self._run_id, "FINISHED"
-                )  # or it would be RUNNING for ever in the bin
+                # Terminated first, or it would be RUNNING for ever among the deleted ones.
+                store.client.set_terminated(self._run_id, "FINISHED")
                 store.client.delete_run(self._run_id)
             else:
                 store.client.set_tag(self._run_id, KEY, key)
+
+    @staticmethod
+    def _leave_note(file: Path, note: Mapping[str, Any]) -> None:
+        file.parent.mkdir(exist_ok=True)
+        write_json(file, note)
 
     def close(self, status: str) -> None:
         """End the run as FINISHED, FAILED or KILLED."""
@@ -64,19 +111,26 @@ class LiveRun:
 
 @contextmanager
 def live_run(folder: Path, params: Mapping[str, Any]) -> Iterator[LiveRun]:
-    """A run that is RUNNING inside the `with` and FINISHED, FAILED or KILLED after it.
+    """A run that is RUNNING inside the `with`, and FINISHED, FAILED or KILLED after it.
 
-    Parameters: `folder` of the embedded store; `params` those that matter, nested. Never raises on account of the tracker.
+    It raises nothing on account of the tracker.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the embedded store.
+    params : mapping
+        The parameters that matter, nested.
     """
     begun: list[LiveRun] = []
 
     def begin() -> None:
         store = open_store(folder)
         store.sweep()
-        begun.append(LiveRun(store, store.create_run(params, {})))
+        begun.append(LiveRun(params, store, store.create_run(params, {})))
 
     _attempt(begin)
-    run = begun[0] if begun else LiveRun()
+    run = begun[0] if begun else LiveRun(params)
     try:
         yield run
     except BaseException as error:
@@ -86,7 +140,10 @@ def live_run(folder: Path, params: Mapping[str, Any]) -> Iterator[LiveRun]:
 
 
 def _attempt(work: Callable[[], Any]) -> bool:
-    """Whether it worked. A tracker's trouble is a warning: the result is on disk, and `track` logs it when the tracker is back."""
+    """Do what needs the tracker; whether that worked.
+
+    Its trouble is a warning: the result is on disk, and `track` logs it when the tracker is back.
+    """
     try:
         work()
     except BadInput as error:

@@ -1,9 +1,4 @@
-"""Runs in MLflow, live: one per experiment, however the experiment came about.
-
-`train` logs live and marks its run with the `result_key` of what came out; `track`, the last stage, finds the run by that key, or
-rebuilds it from the files, and completes it (results.py). So a repro, a restored result, a clone, a queue and a wiped store all end
-with one run. Training never fails because of the tracker: a server that does not answer costs seconds and a warning.
-"""
+"""Where runs are kept: on an MLflow server, or in a database in the repository."""
 
 import logging
 import os
@@ -11,8 +6,10 @@ import re
 import socket
 import sqlite3
 import time
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +17,8 @@ from urllib.parse import quote
 import mlflow
 import psutil
 from filelock import FileLock
-from mlflow.entities import Metric, Param, Run
+from mlflow.entities import Experiment, Metric, Param, Run
+from sqlalchemy.exc import SADeprecationWarning
 
 from digits.common.errors import BadInput
 from digits.experiments.provenance import EXPERIMENT_NAME, describe_source, run_name
@@ -29,21 +27,42 @@ from digits.tracking.lookup import database, server
 
 log = logging.getLogger(__name__)
 
-logging.getLogger("mlflow.store.db").setLevel(
-    logging.WARNING
-)  # it announces every table it creates
+logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)  # else it names each table it makes
 
-logging.getLogger("urllib3").setLevel(logging.ERROR)  # it announces every retry
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # else it names each retry
 
 EXPERIMENT = "digits"
 
+BATCH = 1000  # metrics that MLflow takes at once
+
 
 class Store:
-    """Where runs go: the server or database that MLFLOW_TRACKING_URI names, else sqlite in the folder given.
+    """The server or database that MLFLOW_TRACKING_URI names, else a database in the folder given.
 
-    Parameters: `folder`; `embedded` to use no server, whatever that variable says. `is_fallback` tells whether a server was
-    meant, `connection_error` in words that it did not answer.
-    Raises BadInput when the database cannot be used, or somebody deleted our experiment.
+    Parameters
+    ----------
+    folder : Path
+        Of the embedded store: mlflow.db and artifacts/ are in it.
+    embedded : bool
+        Use no server, whatever MLFLOW_TRACKING_URI says.
+
+    Attributes
+    ----------
+    uri : str
+        MLflow's name for the store.
+    client : MlflowClient
+        Of the store.
+    experiment_id : str
+        Of this project's experiment in it.
+    is_fallback : bool
+        Whether MLFLOW_TRACKING_URI names a server, and another store is used instead.
+    connection_error : str
+        That the server did not answer, in words; else empty.
+
+    Raises
+    ------
+    BadInput
+        When the database cannot be used, or somebody deleted our experiment.
     """
 
     def __init__(self, folder: Path, embedded: bool = False) -> None:
@@ -71,34 +90,37 @@ class Store:
             ) from error
 
     def _create_once(self, file: Path) -> None:
-        # Two processes that both create MLflow's tables break the file: one builds it aside, all others wait.
+        # Two processes that both create MLflow's tables break the file: one does, all others wait.
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{file}.lock"):
             if not file.exists():
                 new = file.with_name(file.name + ".new")
-                new.unlink(missing_ok=True)
-                self._connect(sqlite_uri(new), artifacts=file.parent / "artifacts")
+                new.write_bytes(_empty_database())
                 new.replace(file)
 
     def _connect(self, uri: str, artifacts: Path | None) -> None:
         mlflow.set_tracking_uri(uri)
         self.uri, self.client = uri, mlflow.MlflowClient(uri)
-        if not self.client.get_experiment_by_name(EXPERIMENT):
-            # Without a location MLflow would put a database's artifacts below the current folder, which in a queue is deleted.
-            location = artifacts.as_uri() if artifacts else None
-            with suppress(mlflow.MlflowException):  # another process may have come first
-                self.client.create_experiment(EXPERIMENT, location)
-        found = self.client.get_experiment_by_name(EXPERIMENT)
-        assert found, f"{uri} did not keep the experiment {EXPERIMENT!r}"
-        if (
-            found.lifecycle_stage != "active"
-        ):  # restoring it ourselves would bring back runs that were deleted one by one
-            restore = f"mlflow experiments restore --experiment-id {found.experiment_id}"
+        experiment = self.client.get_experiment_by_name(EXPERIMENT) or self._create(artifacts)
+        if experiment.lifecycle_stage != "active":
+            # Restoring it ourselves would bring back runs that were deleted one by one.
+            restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
             where = f"MLFLOW_TRACKING_URI={without_password(uri)}"
             raise BadInput(
-                f"MLflow's experiment {EXPERIMENT!r} was deleted: `{restore}` brings it back ({where})."
+                f"MLflow's experiment {EXPERIMENT!r} was deleted: `{restore}` brings it back "
+                f"({where})."
             )
-        self.experiment_id = found.experiment_id
+        self.experiment_id = experiment.experiment_id
+
+    def _create(self, artifacts: Path | None) -> Experiment:
+        # Without a location MLflow would put a database's artifacts below the current folder,
+        # which in a queue is deleted.
+        location = artifacts.as_uri() if artifacts else None
+        with suppress(mlflow.MlflowException):  # another process may have come first
+            self.client.create_experiment(EXPERIMENT, location)
+        experiment = self.client.get_experiment_by_name(EXPERIMENT)
+        assert experiment, f"{self.uri} did not keep the experiment {EXPERIMENT!r}"
+        return experiment
 
     def runs(self, filter_string: str) -> list[Run]:
         """The runs of this project that match an MLflow filter, newest first."""
@@ -117,15 +139,13 @@ class Store:
     def log_metrics(
         self, run_id: str, values: Mapping[str, Any], prefix: str, step: int = 0
     ) -> None:
-        """Log all numbers of a flat mapping as `<prefix>/<name>`, in one batch."""
-        now = int(time.time() * 1000)
-        numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
-        self.client.log_batch(
-            run_id,
-            metrics=[
-                Metric(f"{prefix}/{name}", float(v), now, step) for name, v in numbers.items()
-            ],
-        )
+        """Log all numbers of a flat mapping as `<prefix>/<name>`."""
+        self.log_points(run_id, points(values, prefix, step))
+
+    def log_points(self, run_id: str, metrics: Sequence[Metric]) -> None:
+        """Log points of any metrics, in as few batches as MLflow allows."""
+        for first in range(0, len(metrics), BATCH):
+            self.client.log_batch(run_id, metrics=metrics[first : first + BATCH])
 
     def locked(self) -> FileLock:
         """Holds other processes of this machine off while a run is looked for and made."""
@@ -135,12 +155,40 @@ class Store:
         """End the runs that a killed process of this machine left RUNNING."""
         for run in self.runs("attributes.status = 'RUNNING'"):
             tags = run.data.tags
-            if tags.get("host") == socket.gethostname() and not _alive(tags.get("process", "")):
+            if tags.get("host") == socket.gethostname() and not _is_alive(tags.get("process", "")):
                 self.client.set_terminated(run.info.run_id, "KILLED")
 
 
+@cache
+def _empty_database() -> bytes:
+    """The content of a database with MLflow's tables and no runs.
+
+    MLflow gets there through some fifty migrations. They are made in memory: in a file each would
+    wait for the disk, five seconds in all.
+    """
+    name = "file:digits?mode=memory&cache=shared"
+    # The database lives as long as this connection.
+    with closing(sqlite3.connect(name, uri=True)) as connection, warnings.catch_warnings():
+        # SQLAlchemy's pool for databases in memory will be another one: either does.
+        warnings.simplefilter("ignore", SADeprecationWarning)
+        mlflow.MlflowClient(f"sqlite:///{name}&uri=true")
+        return connection.serialize()
+
+
+def points(
+    values: Mapping[str, Any], prefix: str, step: int = 0, model_id: str | None = None
+) -> list[Metric]:
+    """The numbers of a flat mapping as metrics `<prefix>/<name>`, measured now."""
+    now = int(time.time() * 1000)
+    return [
+        Metric(f"{prefix}/{name}", float(value), now, step, model_id)
+        for name, value in values.items()
+        if isinstance(value, int | float)
+    ]
+
+
 def open_store(folder: Path) -> Store:
-    """The store, for whoever has a run to log: a warning when a server is meant and does not answer."""
+    """The store, for whoever logs a run: a server that does not answer is a warning."""
     store = Store(folder)
     if store.connection_error:
         log.warning("%s: this run goes to %s instead", store.connection_error, store.folder)
@@ -148,7 +196,7 @@ def open_store(folder: Path) -> Store:
 
 
 def require_store(folder: Path) -> Store:
-    """The store, for whoever looks for what is there. Raises BadInput when a server is meant and does not answer."""
+    """The store, for whoever looks for a run. Raises BadInput when a server does not answer."""
     store = Store(folder)
     if store.connection_error:
         raise BadInput(f"{store.connection_error}, and what is asked for is there.")
@@ -156,19 +204,22 @@ def require_store(folder: Path) -> Store:
 
 
 def unfinished_run_file(folder: Path, key: str) -> Path:
-    """Where `train` notes which run it had begun for a result, and what that cost, when the server did not answer in the end."""
+    """Where `train` notes its run of a result, and the cost, when the store did not answer."""
     return folder / "begun" / f"{key}.json"
 
 
 def sqlite_uri(file: Path) -> str:
-    """MLflow's name for a database file, after a look that it can be opened: MLflow would try for a minute and a half."""
+    """MLflow's name for a database file, after a look that it can be opened.
+
+    With one that cannot, MLflow would try for a minute and a half.
+    """
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA schema_version")
     return f"sqlite:///{quote(str(file))}"
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, for people and logs: short, and without the password of a server's address."""
+    """An error in one short line, without the password of a server's address."""
     return without_password(" ".join(str(error).split()))[:300]
 
 
@@ -181,8 +232,11 @@ def _this_process() -> str:
     return f"{os.getpid()} {psutil.Process().create_time():.2f}"
 
 
-def _alive(process: str) -> bool:
-    """Whether the process that `_this_process` named still runs; its start time tells it from a later one with its number."""
+def _is_alive(process: str) -> bool:
+    """Whether the process that `_this_process` named still runs.
+
+    Its start time tells it from a later process of its number.
+    """
     try:
         pid, started = process.split()
         return abs(psutil.Process(int(pid)).create_time() - float(started)) < 1

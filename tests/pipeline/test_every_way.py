@@ -184,7 +184,7 @@ def start_training(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     while not any(
-        run.info.status == "RUNNING" and "learning_curve/training_loss" in run.data.metrics
+        run.info.status == "RUNNING" and "history/training_loss" in run.data.metrics
         for run in project.runs(uri)
     ):
         assert time.monotonic() < deadline and training.poll() is None

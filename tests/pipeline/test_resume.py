@@ -15,8 +15,8 @@ from mlflow.entities import Run
 from digits.common.dvc_yaml import parse_yaml
 from tests.scratch import Project
 
-LOSS = "learning_curve/training_loss"
-SECONDS = "learning_curve/seconds"
+LOSS = "history/training_loss"
+SECONDS = "history/seconds"
 
 
 def curve(project: Project, run: Run, metric: str) -> dict[int, float]:

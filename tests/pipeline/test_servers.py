@@ -26,6 +26,7 @@ from tests.runs import (
     METRICS,
     PARAMS,
     complete,
+    end_training,
     files_of,
     free_port,
     key_of,
@@ -61,7 +62,7 @@ class TestServers:
                 monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
                 with live_run(folder, PARAMS) as run:
                     run.log_metrics(METRICS["validation"], "validation")
-                    run.finish(key_of("remote"), {"train_seconds": 1.0})
+                    end_training(run, "remote", train_seconds=1.0)
                 assert not has_complete_run(folder, key_of("remote"), EVALUATION)
                 for _ in range(2):
                     complete(folder, key_of("remote"), made)

@@ -25,6 +25,7 @@ from tests.runs import (
     METRICS,
     PARAMS,
     complete,
+    end_training,
     files_of,
     finish,
     key_of,
@@ -45,10 +46,9 @@ class TestCompleteRun:
         key = key_of("begun")
         with live_run(shared, PARAMS) as training:
             training.log_metrics(METRICS["validation"], "validation")
-            training.log_metrics(
-                {"training_loss": 0.5}, "learning_curve", step=1
-            )  # the second epoch did not get through
-            training.finish(key, {"train_seconds": 1.0})
+            training.log_metrics({"training_loss": 0.5}, "history", step=1)
+            # The second epoch did not get through.
+            end_training(training, "begun", train_seconds=1.0)
         (begun,) = with_key(shared, key)
         assert not has_complete_run(shared, key, EVALUATION)
         complete(shared, key, made)
@@ -79,7 +79,7 @@ class TestCompleteRun:
         }
         assert len(models_of(run, uri_of(folder))) == 1
         history = mlflow.MlflowClient(uri_of(folder)).get_metric_history(
-            run.info.run_id, "learning_curve/training_loss"
+            run.info.run_id, "history/training_loss"
         )
         assert [(point.step, point.value) for point in history] == [(1, 0.5), (2, 0.25)]
         assert run.inputs
@@ -132,7 +132,7 @@ class TestCompleteRun:
         key = key_of("costs")
         for seconds, evaluation in ((1.0, EVALUATION), (2.0, "otherwise")):
             with live_run(shared, PARAMS) as training:
-                training.finish(key_of(evaluation), {"train_seconds": seconds})
+                end_training(training, evaluation, train_seconds=seconds)
             (run,) = with_key(shared, key_of(evaluation))
             Store(shared).client.set_tag(run.info.run_id, KEY, key)
             assert complete_run(shared, replace(result(key, made), evaluation=evaluation))
@@ -145,7 +145,7 @@ class TestCompleteRun:
         """The code that measures or draws was edited, or one's own test images were; the model is the same."""
         key = key_of("measured twice")
         with live_run(shared, PARAMS) as training:
-            training.finish(key, {"train_seconds": 1.0})
+            end_training(training, "measured twice", train_seconds=1.0)
         complete(shared, key, made)
         other = replace(
             result(key, made),
@@ -172,7 +172,7 @@ class TestCompleteRun:
         key = key_of("mended")
         monkeypatch.setenv("DVC_EXP_NAME", "fails-in-evaluation")
         with live_run(shared, PARAMS) as training:
-            training.finish(key, {})
+            end_training(training, "mended")
         (begun,) = with_key(shared, key)
         Store(shared).client.set_tag(begun.info.run_id, "params_sha256", "of what is committed now")
         Store(shared).client.set_tag(

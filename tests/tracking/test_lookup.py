@@ -19,7 +19,7 @@ from digits.tracking.lookup import (
     store_folder,
 )
 from digits.tracking.store import Store
-from tests.runs import EVALUATION, PARAMS, key_of, runs
+from tests.runs import EVALUATION, PARAMS, end_training, key_of, runs
 
 
 class TestDatabase:
@@ -40,15 +40,15 @@ class TestDatabase:
         monkeypatch.setenv(
             "MLFLOW_TRACKING_URI", "sqlite:///my/runs.db" if relative else f"sqlite:///{file}"
         )
-        assert not has_complete_run(folder, "0", EVALUATION)
+        assert not has_complete_run(folder, key_of("0"), EVALUATION)
         with live_run(folder, PARAMS) as run:
-            run.finish("0", {})
+            end_training(run, "0")
         store = Store(folder)
-        (found,) = store.runs(f"tags.{KEY} = '0'")
+        (found,) = store.runs(f"tags.{KEY} = '{key_of('0')}'")
         store.client.set_tag(found.info.run_id, COMPLETE, EVALUATION)
         store.client.log_text(found.info.run_id, "hello", "hello.txt")
         assert file.is_file() and len(list((file.parent / "artifacts").glob("**/hello.txt"))) == 1
-        assert has_complete_run(folder, "0", EVALUATION)
+        assert has_complete_run(folder, key_of("0"), EVALUATION)
         assert not list(elsewhere.iterdir()) and not (folder / "mlflow.db").exists()
 
     @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from mlflow.entities import ViewType
 from digits.common.errors import BadInput
 from digits.params.nested import flatten
 from digits.tracking.live import live_run
-from digits.tracking.lookup import COMPLETE, KEY, has_complete_run, result_key
+from digits.tracking.lookup import COMPLETE, KEY, has_complete_run
 from digits.tracking.store import Store, open_store, require_store
 from tests.imports import ROOT
 from tests.runs import (
@@ -24,6 +24,7 @@ from tests.runs import (
     METRICS,
     PARAMS,
     complete,
+    end_training,
     files_of,
     finish,
     free_port,
@@ -81,9 +82,8 @@ class TestStore:
         code = """
 import sys
 from pathlib import Path
-from digits.store import result_key
-from digits.tracking import live_run
-from tests.runs import complete
+from digits.tracking.live import live_run
+from tests.runs import complete, end_training
 folder, made, me = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 def together():
     print("ready", flush=True)
@@ -93,12 +93,12 @@ together()
 for number in range(5):
     with live_run(folder, {"me": me, "number": number}) as run:
         run.log_metrics({"number": number}, "validation")
-        run.finish(result_key({}, f"{me} {number}"), {"train_seconds": 1.0})
+        end_training(run, f"{me} {number}", train_seconds=1.0)
 with live_run(folder, {"me": "any"}) as run:
     together()
-    run.finish(result_key({}, "same"), {})
+    end_training(run, "same")
 together()
-complete(folder, result_key({}, "rebuilt"), made)
+complete(folder, "rebuilt", made)
 """
         folder = tmp_path / ".mlflow"
         places = [tmp_path / name for name in "abcd"]
@@ -125,8 +125,8 @@ complete(folder, result_key({}, "rebuilt"), made)
             for run in found
         )
         assert {run.info.status for run in found} == {"FINISHED"}
-        assert len(with_key(folder, result_key({}, "same"))) == 1
-        assert len(with_key(folder, result_key({}, "rebuilt"))) == 1
+        assert len(with_key(folder, key_of("same", {"me": "any"}))) == 1
+        assert len(with_key(folder, "rebuilt")) == 1
         assert not any(list(place.iterdir()) for place in places)
         names = [
             experiment.name
@@ -192,7 +192,7 @@ class TestLiveRun:
     def test_is_running_then_finished(self, shared: Path) -> None:
         with live_run(shared, PARAMS) as run:
             run.log_metrics({"accuracy": 0.5, "n": 3}, "validation")
-            run.finish(key_of("finished"), {"train_seconds": 1.5})
+            end_training(run, "finished", train_seconds=1.5)
             (during,) = with_key(shared, key_of("finished"))
             assert during.info.status == "RUNNING"
         (after,) = with_key(shared, key_of("finished"))
@@ -208,13 +208,13 @@ class TestLiveRun:
             for epoch in (1, 2, 3):
                 run.log_metrics(
                     {"training_loss": 1 / epoch, "fit": "fold 5"},
-                    "learning_curve/fold_5",
+                    "history/fold_5",
                     step=epoch,
                 )
-            run.finish(key_of("curve"), {})
+            end_training(run, "curve")
         (found,) = with_key(shared, key_of("curve"))
         history = mlflow.MlflowClient(uri_of(shared)).get_metric_history(
-            found.info.run_id, "learning_curve/fold_5/training_loss"
+            found.info.run_id, "history/fold_5/training_loss"
         )
         assert [(point.step, point.value) for point in history] == [(1, 1), (2, 1 / 2), (3, 1 / 3)]
 
@@ -242,7 +242,7 @@ class TestLiveRun:
         code = """
 import sys
 from pathlib import Path
-from digits.tracking import live_run
+from digits.tracking.live import live_run
 with live_run(Path(sys.argv[1]), {"me": sys.argv[2]}):
     print("running", flush=True)
     input()
@@ -290,7 +290,7 @@ with live_run(Path(sys.argv[1]), {"me": sys.argv[2]}):
     ) -> None:
         for _ in range(3):
             with live_run(shared, PARAMS) as run:
-                run.finish(key_of("repeated"), {"train_seconds": 1.0})
+                end_training(run, "repeated", train_seconds=1.0)
         (kept,) = with_key(shared, key_of("repeated"))
         assert kept.info.status == "FINISHED"
         deleted = runs(shared, "metrics.`cost/train_seconds` = 1", ViewType.DELETED_ONLY)
@@ -302,7 +302,7 @@ with live_run(Path(sys.argv[1]), {"me": sys.argv[2]}):
         ids = set()
         for _ in range(2):
             with live_run(shared, PARAMS) as run:
-                run.finish(key_of("deleted"), {})
+                end_training(run, "deleted")
             (kept,) = with_key(shared, key_of("deleted"))
             ids.add(kept.info.run_id)
             mlflow.MlflowClient(uri_of(shared)).delete_run(kept.info.run_id)
@@ -316,7 +316,7 @@ class TestWithoutTracker:
         started = time.monotonic()
         with live_run(folder, PARAMS) as run:
             run.log_metrics({"accuracy": 0.5}, "validation")
-            run.finish("0", {"train_seconds": 1.0})
+            end_training(run, "0", train_seconds=1.0)
         assert time.monotonic() - started < 20
         assert [record for record in caplog.records if record.levelno >= logging.WARNING]
         return caplog.text
@@ -332,10 +332,10 @@ class TestWithoutTracker:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1] if answers == "is silent" else free_port()
             monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
-            assert not has_complete_run(tmp_path, "0", EVALUATION)
+            assert not has_complete_run(tmp_path, key_of("0"), EVALUATION)
             said = self.train(tmp_path, caplog)
         assert f"http://127.0.0.1:{port} does not answer" in said
-        (run,) = with_key(tmp_path, "0")
+        (run,) = with_key(tmp_path, key_of("0"))
         assert run.data.metrics == {"validation/accuracy": 0.5, "cost/train_seconds": 1.0}
 
     def test_a_damaged_database(self, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
@@ -362,7 +362,7 @@ def test_peak_memory_is_the_most_there_was() -> None:
     """In a process of its own: what others have used before decides whether memory goes back to the system."""
     code = """
 import numpy, psutil
-from digits.machine import peak_memory
+from digits.common.resources import peak_memory
 used = psutil.Process().memory_info
 block = numpy.ones(25 * 2**20)
 held = used().rss / 2**20

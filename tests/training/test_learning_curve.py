@@ -328,7 +328,7 @@ def test_by_dvc_the_curve_is_drawn_and_logged_and_the_model_stays_the_same(
     (run,) = project.runs()
     client = mlflow.MlflowClient(f"sqlite:///{project.store / 'mlflow.db'}")
     for name in ("accuracy", "low", "high"):
-        points = client.get_metric_history(run.info.run_id, f"train_sizes/{name}")
+        points = client.get_metric_history(run.info.run_id, f"learning_curve/{name}")
         assert [(point.step, point.value) for point in points] == [
             (int(row["train_size"]), float(row[name])) for row in rows
         ]
