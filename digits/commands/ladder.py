@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from digits.commands.options import add_jobs
 from digits.common.errors import BadInput
-from digits.experiments.git import ROOT
+from digits.experiments.git import ROOT, check_repository
 
 HELP = "run the experiments of ladder.yaml that have not run yet, and write docs/ladder.md"
 
@@ -31,7 +31,6 @@ def run(arguments: argparse.Namespace) -> None:
     from digits.experiments.ladder import choose_rungs, read_ladder
     from digits.experiments.ladder_runs import find_experiments, read_results, run_rungs
     from digits.experiments.ladder_table import compare_neighbours, ladder_markdown, read_table
-    from digits.experiments.revisions import check_repository
 
     check_repository(ROOT)
     ladder = read_ladder(ROOT / "ladder.yaml")

@@ -4,7 +4,7 @@ import argparse
 
 from digits.commands.options import add_jobs
 from digits.common.errors import BadInput
-from digits.experiments.git import ROOT
+from digits.experiments.git import ROOT, check_repository
 
 HELP = "run the experiments that `dvc exp run --queue` has queued, several at a time"
 
@@ -17,7 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Start workers and wait for them; in the end say what failed."""
     from digits.experiments.queue import run_queue
-    from digits.experiments.revisions import check_repository
 
     check_repository(ROOT)
     if failed := run_queue(ROOT, arguments.jobs):

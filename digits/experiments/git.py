@@ -29,6 +29,14 @@ class Experiment(NamedTuple):
     short_commit: str
 
 
+def check_repository(root: Path) -> None:
+    """Raise BadInput when the project is no git repository, as after a download of its files alone."""
+    if not (root / ".git").exists():
+        raise BadInput(
+            f"{root} is no git repository, in which revisions and experiments are: `git clone` it."
+        )
+
+
 def run_git(root: Path, *arguments: str, **environment: str) -> str:
     """What a git command prints, byte for byte (bytes that are not UTF-8 as surrogates)."""
     command = f"`git {' '.join(arguments)}`"

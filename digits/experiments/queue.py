@@ -1,10 +1,11 @@
-"""`python -m digits.workers [JOBS]`: work off the experiments that `dvc exp run --queue` has queued, several at a time."""
+"""DVC's queue of experiments, run by several workers that share the cores."""
 
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
@@ -19,17 +20,28 @@ from tqdm import tqdm
 from digits.common.errors import BadInput
 from digits.common.resources import threads
 
-POLL_SECONDS = 5  # seconds between two looks at the queue, each of which reads all messages of its workers: a while on a long queue
+# Reading the queue reads all messages of its workers, which takes a while on a long queue.
+POLL_SECONDS = 5
 
-START_TIMEOUT = 20  # seconds in which a worker should be there; to take up what waits it has thrice as long, on a busy machine
+# Seconds in which a worker should have started. To take up an experiment it has three times as
+# long, on a busy machine.
+START_TIMEOUT = 20
 
 
 class Queue(NamedTuple):
-    """What waits and runs, as names by DVC's revisions, and whether any worker is there to run it."""
+    """The experiments that are not done, and whether any worker is there to run them.
+
+    Attributes
+    ----------
+    waiting, active : dict of str to str
+        The experiments' names by DVC's revisions.
+    has_workers : bool
+        Whether any worker is alive.
+    """
 
     waiting: dict[str, str]
     active: dict[str, str]
-    workers: bool
+    has_workers: bool
 
     @property
     def left(self) -> dict[str, str]:
@@ -38,60 +50,87 @@ class Queue(NamedTuple):
 
 
 def run_queue(root: Path, jobs: int) -> list[str]:
-    """Run all that is queued, and return the names of what failed. Each worker gets its share of the cores, not all of them.
+    """Run all experiments that are queued, and wait for them.
 
-    Raises BadInput when the workers cannot start or were stopped, and on Ctrl-C, which leaves them at work.
+    Parameters
+    ----------
+    root : Path
+        The repository.
+    jobs : int
+        How many run at a time, each on its part of the cores.
+
+    Returns
+    -------
+    list of str
+        The names of those that failed.
+
+    Raises
+    ------
+    BadInput
+        When the workers cannot start or were stopped, and on Ctrl-C, which leaves them at work.
     """
-    before = now = read_queue(root)
+    queue = read_queue(root)
+    to_do = queue.left
     try:
-        start_workers(root, jobs, before, begun=False)
-        seen, left_then = time.monotonic(), set(before.left)
-        with tqdm(total=len(before.left), unit="experiment", disable=None) as bar:
-            while left := now.left.keys() & before.left:
-                if now.active and now.workers:
-                    seen = time.monotonic()
-                elif time.monotonic() - seen > (
-                    3 * START_TIMEOUT if now.workers else START_TIMEOUT
-                ):
-                    start_workers(root, jobs, now, begun=left != left_then)
-                    seen, left_then = time.monotonic(), left
-                bar.update(len(before.left) - len(left) - bar.n)
+        start_workers(root, jobs, queue, have_begun=False)
+        last_active, left_at_start = time.monotonic(), set(to_do)
+        with tqdm(total=len(to_do), unit="experiment", disable=None) as bar:
+            while left := queue.left.keys() & to_do:
+                timeout = 3 * START_TIMEOUT if queue.has_workers else START_TIMEOUT
+                if queue.active and queue.has_workers:
+                    last_active = time.monotonic()
+                elif time.monotonic() - last_active > timeout:
+                    start_workers(root, jobs, queue, have_begun=left != left_at_start)
+                    last_active, left_at_start = time.monotonic(), left
+                bar.update(len(to_do) - len(left) - bar.n)
                 time.sleep(POLL_SECONDS)
-                now = read_queue(root)
-            bar.update(len(before.left) - bar.n)
+                queue = read_queue(root)
+            bar.update(len(to_do) - bar.n)
     except KeyboardInterrupt:
-        going_on = "the workers go on: `dvc queue status` shows them, `dvc queue stop` ends them after what they are at."
-        raise BadInput(going_on) from None
-    failed = failures(root)
-    return sorted(failed[one] for one in failed.keys() & before.left)
+        raise BadInput(
+            "the workers go on: `dvc queue status` shows them, "
+            "`dvc queue stop` ends them after what they are at."
+        ) from None
+    failed = read_failures(root)
+    return sorted(failed[revision] for revision in failed.keys() & to_do)
 
 
-def start_workers(root: Path, jobs: int, queue: Queue, begun: bool) -> None:
-    """Start workers for what waits, and have what was lost with a worker that was killed fail: DVC shows it as running for ever.
+def start_workers(root: Path, jobs: int, queue: Queue, have_begun: bool) -> None:
+    """Start workers for the experiments that wait.
 
-    Parameters: `begun`, whether workers have done something already. Raises BadInput when those were stopped.
+    What a worker was at when it was killed is made to fail: DVC would show it as running for ever.
+
+    Parameters
+    ----------
+    root : Path
+        The repository.
+    jobs : int
+        How many workers.
+    queue : Queue
+        As it is now.
+    have_begun : bool
+        Whether earlier workers have done something.
+
+    Raises
+    ------
+    BadInput
+        When those were stopped, or DVC cannot start workers.
     """
-    if queue.active and not queue.workers:
+    if queue.active and not queue.has_workers:
         run_dvc(root, "queue", "kill", *queue.active.values())
-    elif begun:
+    elif have_begun:
         waiting = ", ".join(queue.waiting.values())
         raise BadInput(
             f"{waiting} still wait, and no worker is left: `make queue` goes on with them."
         )
     if queue.waiting:
         repair_locks(root)
-        run_dvc(
-            root,
-            "queue",
-            "start",
-            "--jobs",
-            str(jobs),
-            DIGITS_THREADS=str(max(threads() // jobs, 1)),
-        )
+        per_worker = str(max(threads() // jobs, 1))
+        run_dvc(root, "queue", "start", "--jobs", str(jobs), DIGITS_THREADS=per_worker)
 
 
 def repair_locks(root: Path) -> None:
-    """Have DVC begin its list of locks anew when a kill left it half-written: with it, every experiment would fail."""
+    """Remove DVC's list of locks if a kill left it half-written: all experiments would fail."""
     with Repo(str(root)) as repo:
         try:
             with get_exp_rwlock(repo):
@@ -101,43 +140,57 @@ def repair_locks(root: Path) -> None:
 
 
 def read_queue(root: Path) -> Queue:
-    """The queue as it is; one that begins to run meanwhile is in two of the sets rather than in none."""
+    """The queue as it is now.
+
+    An experiment that starts meanwhile is both waiting and active, rather than neither.
+    """
     with Repo(str(root)) as repo:
         queue = repo.experiments.celery_queue
-        waiting, active = [*queue.iter_queued()], [*queue.iter_active()]
-        notes = [*Path(queue.wdir).glob("dvc-exp-worker-*.json")]
-    return Queue(_names(waiting), _names(active), workers=any(map(_is_alive, notes)) or not notes)
+        waiting, active = _names(queue.iter_queued()), _names(queue.iter_active())
+        process_files = [*Path(queue.wdir).glob("dvc-exp-worker-*.json")]
+    has_workers = any(map(_is_alive, process_files)) or not process_files
+    return Queue(waiting, active, has_workers)
 
 
-def failures(root: Path) -> dict[str, str]:
-    """What failed, as names by DVC's revisions. DVC reads all messages again for each experiment that is over: ask once."""
+def read_failures(root: Path) -> dict[str, str]:
+    """The names of the experiments that failed, by DVC's revisions.
+
+    Ask once: for each experiment that is over, DVC reads all messages again.
+    """
     with Repo(str(root)) as repo:
-        return _names([done.entry for done in repo.experiments.celery_queue.iter_failed()])
+        return _names(done.entry for done in repo.experiments.celery_queue.iter_failed())
 
 
-def _names(entries: list[QueueEntry]) -> dict[str, str]:
+def _names(entries: Iterable[QueueEntry]) -> dict[str, str]:
     return {entry.stash_rev: entry.name or entry.stash_rev[:7] for entry in entries}
 
 
-def _is_alive(note: Path) -> bool:
-    """Whether a worker is there, by the note that DVC left of its process: asked over the queue, a busy one may answer late."""
+def _is_alive(process_file: Path) -> bool:
+    """Whether a worker runs, by the file that DVC wrote about its process.
+
+    A busy worker that is asked over the queue may answer late.
+    """
     try:
-        process = json.loads(note.read_text(encoding="utf-8"))["pid"]
+        process = json.loads(process_file.read_text(encoding="utf-8"))["pid"]
         return "queue-worker" in psutil.Process(process).cmdline()
     except (OSError, ValueError, KeyError, psutil.Error):
         return False
 
 
 def run_dvc(root: Path, *arguments: str, **environment: str) -> None:
-    """Call DVC. Raises BadInput, with what it said, when it fails."""
-    with TemporaryFile(
-        "w+", encoding="utf-8"
-    ) as said:  # not a pipe, which the workers would keep open
-        command = [sys.executable, "-m", "dvc", *arguments]
-        if subprocess.run(
-            command, cwd=root, env=os.environ | environment, stdout=said, stderr=said, check=False
-        ).returncode:
-            said.seek(0)
-            raise BadInput(
-                f"`dvc {' '.join(arguments[:3])}` failed: {' '.join(said.read().split())}"
-            )
+    """Run a DVC command. Raises BadInput with what it printed when it fails."""
+    command = [sys.executable, "-m", "dvc", *arguments]
+    # Not a pipe, which the workers would keep open.
+    with TemporaryFile("w+", encoding="utf-8") as output:
+        done = subprocess.run(
+            command,
+            cwd=root,
+            env=os.environ | environment,
+            stdout=output,
+            stderr=output,
+            check=False,
+        )
+        if done.returncode:
+            output.seek(0)
+            reason = " ".join(output.read().split())
+            raise BadInput(f"`dvc {' '.join(arguments[:3])}` failed: {reason}")

@@ -1,4 +1,4 @@
-"""What a revision of this repository came to: its params, its metrics and what it said of each image, read by git and DVC."""
+"""The results of a revision of this repository, read by git and DVC without checking it out."""
 
 import json
 from collections import Counter
@@ -17,10 +17,15 @@ from numpy.typing import NDArray
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
-from digits.experiments.git import list_experiments
+from digits.experiments.git import check_repository, list_experiments
 from digits.metrics.predictions import Predictions, load
 
 WORKSPACE = "workspace"
+
+Part = Literal["test", "validation"]
+
+# Where the predictions on each part are.
+PREDICTIONS = {"test": "data/predictions", "validation": "models/validation"}
 
 
 class NotCached(BadInput):
@@ -33,12 +38,21 @@ class NoSuchRevision(BadInput):
     """Neither git nor DVC knows the name."""
 
 
-FOLDERS = {"test": "data/predictions", "validation": "models/validation"}
-
-
 @dataclass(frozen=True)
 class Revision:
-    """One revision: as it was named, the params that mattered (nested), the metrics of one part, and its predictions there."""
+    """The results of one revision on the test images, or in its validation.
+
+    Attributes
+    ----------
+    name : str
+        As it was named by the user.
+    params : mapping
+        The params that mattered, nested: of `models` only the chosen one.
+    metrics : mapping of str to number
+        Of one part.
+    predictions : Predictions
+        On the images of that part.
+    """
 
     name: str
     params: Mapping[str, Any]
@@ -46,54 +60,66 @@ class Revision:
     predictions: Predictions
 
 
-def read_revision(root: Path, name: str, part: Literal["test", "validation"] = "test") -> Revision:
-    """Read a branch, tag, commit, DVC experiment, or `workspace`, without checking it out.
+def read_revision(root: Path, name: str, part: Part = "test") -> Revision:
+    """Read the results of a revision.
 
-    Raises NoSuchRevision; BadInput when it has no results, or in another form; NotCached when its predictions are neither in DVC's
-    cache nor on the remote.
+    Parameters
+    ----------
+    root : Path
+        The repository.
+    name : str
+        A branch, tag, commit, DVC experiment, or `workspace`.
+    part : {"test", "validation"}, default="test"
+        Which results.
+
+    Raises
+    ------
+    NoSuchRevision
+        When there is no such revision.
+    NotCached
+        When its predictions are neither in DVC's cache nor on the remote.
+    BadInput
+        When it has no results, or in another form.
     """
-    with _opened(root, name) as repo:
-        metrics = _metrics(repo, name, part)
+    with _open_revision(root, name) as repo:
+        metrics = _read_metrics(repo, name, part)
         if metrics.get("n") == 0:
             raise BadInput(f"{name} was not validated: its train.validate is none.")
-        return Revision(
-            name,
-            _params(repo, name),
-            metrics,
-            load(lambda file: _open(repo, f"{FOLDERS[part]}/{file}", name)),
-        )
+        params = _read_params(repo, name)
+        folder = PREDICTIONS[part]
+        predictions = load(lambda file: _open_out(repo, f"{folder}/{file}", name))
+    return Revision(name, params, metrics, predictions)
 
 
 def read_array(root: Path, name: str, path: str) -> NDArray:
-    """An .npy file that DVC tracks, as it was in a revision. Raises as `read_revision`."""
-    with _opened(root, name) as repo, _open(repo, path, name) as file:
+    """Read an .npy file that DVC tracks, as it is in a revision. Raises as `read_revision`."""
+    with _open_revision(root, name) as repo, _open_out(repo, path, name) as file:
         array: NDArray = np.lib.format.read_array(file, allow_pickle=False)
         return array
 
 
-def read_metrics(root: Path, name: str, part: Literal["test", "validation"]) -> dict[str, Any]:
-    """The metrics of one part of a revision, which git has. Raises BadInput when there are none."""
-    with _opened(root, name) as repo:
-        return _metrics(repo, name, part)
+def read_metrics(root: Path, name: str, part: Part) -> dict[str, Any]:
+    """Read the metrics of one part of a revision, which git has. Raises BadInput without any."""
+    with _open_revision(root, name) as repo:
+        return _read_metrics(repo, name, part)
 
 
 def read_hash(root: Path, name: str, path: str) -> str:
-    """DVC's hash of one of a revision's outs. Raises BadInput when its dvc.lock has none."""
-    with _opened(root, name) as repo:
-        lock = parse_yaml(_text(repo, "dvc.lock", name), f"{name}:dvc.lock")
-    outs = [
-        out
-        for stage in lock.get("stages", {}).values()
-        for out in stage.get("outs", [])
-        if out["path"] == path
-    ]
-    if not outs:
+    """Read DVC's hash of one of a revision's outs. Raises BadInput when its dvc.lock has none."""
+    with _open_revision(root, name) as repo:
+        lock = parse_yaml(_read_text(repo, "dvc.lock", name), f"{name}:dvc.lock")
+    outs = [out for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])]
+    hashes = [str(out["md5"]) for out in outs if out["path"] == path]
+    if not hashes:
         raise BadInput(f"{name}:dvc.lock knows nothing of {path}: `dvc repro` there makes it.")
-    return str(outs[0]["md5"])
+    return hashes[0]
 
 
 def experiment_names(root: Path) -> list[str]:
-    """This repository's DVC experiments, the newest first; of equal names, the short commits."""
+    """The names of the repository's DVC experiments, the newest first.
+
+    Those that share a name are named by their short commits instead.
+    """
     check_repository(root)
     experiments = list_experiments(root)
     times_used = Counter(experiment.name for experiment in experiments)
@@ -103,16 +129,8 @@ def experiment_names(root: Path) -> list[str]:
     ]
 
 
-def check_repository(root: Path) -> None:
-    """Raises BadInput when the project is no git repository, as after a download of its files alone."""
-    if not (root / ".git").exists():
-        raise BadInput(
-            f"{root} is no git repository, in which revisions and experiments are: `git clone` it."
-        )
-
-
 @contextmanager
-def _opened(root: Path, name: str) -> Iterator[Repo]:
+def _open_revision(root: Path, name: str) -> Iterator[Repo]:
     check_repository(root)
     try:
         with Repo(str(root)) as repo:
@@ -130,52 +148,51 @@ def _opened(root: Path, name: str) -> Iterator[Repo]:
                 f"allowed is the commit of one ({', '.join(namesakes)})."
             ) from error
         raise NoSuchRevision(
-            f"{name} is no revision here: allowed are {WORKSPACE}, branches, tags, commits and DVC experiments (`dvc exp show`)."
+            f"{name} is no revision here: allowed are {WORKSPACE}, branches, tags, commits "
+            "and DVC experiments (`dvc exp show`)."
         ) from error
     except NotDvcRepoError as error:
         raise BadInput(f"{name} has no DVC pipeline: {error}.") from error
 
 
-def _metrics(repo: Repo, name: str, part: str) -> dict[str, Any]:
+def _read_metrics(repo: Repo, name: str, part: Part) -> dict[str, Any]:
     path = f"metrics/{part}.json"
     try:
-        values: dict[str, Any] = json.loads(_text(repo, path, name))
+        values: dict[str, Any] = json.loads(_read_text(repo, path, name))
     except ValueError as error:
         raise BadInput(f"{path} of {name} is not valid JSON: {error}.") from error
     return values
 
 
-def _params(repo: Repo, name: str) -> dict[str, Any]:
-    """The params that mattered: of `models`, the chosen one. Not validated, since the schema of an older revision was another."""
-    values: dict[str, Any] = parse_yaml(_text(repo, "params.yaml", name), f"{name}:params.yaml")
+def _read_params(repo: Repo, name: str) -> dict[str, Any]:
+    """The params that mattered. An older revision had another schema, so they are not checked."""
+    source = f"{name}:params.yaml"
+    values: dict[str, Any] = parse_yaml(_read_text(repo, "params.yaml", name), source)
     try:
         model = values["train"]["model"]
         return values | {"models": {model: values["models"][model]}}
     except (KeyError, TypeError) as error:
         raise BadInput(
-            f"{name}:params.yaml has no train.model with a section of its own under models."
+            f"{source} has no train.model with a section of its own under models."
         ) from error
 
 
-def _text(repo: Repo, path: str, name: str) -> str:
+def _read_text(repo: Repo, path: str, name: str) -> str:
+    location = repo.fs.join(repo.root_dir, *path.split("/"))
     try:
-        with repo.fs.open(
-            repo.fs.join(repo.root_dir, *path.split("/")), "r", encoding="utf-8"
-        ) as file:
+        with repo.fs.open(location, "r", encoding="utf-8") as file:
             text: str = file.read()
     except FileNotFoundError as error:
         raise BadInput(f"{name} has no {path}: `dvc repro` makes it, and git keeps it.") from error
     return text
 
 
-def _open(repo: Repo, path: str, name: str) -> IO[bytes]:
-    get_it = (
-        "`dvc repro`"
-        if name == WORKSPACE
-        else f"`dvc pull` in a checkout of {name}, or `dvc repro` there,"
-    )
+def _open_out(repo: Repo, path: str, name: str) -> IO[bytes]:
     try:
         file: IO[bytes] = repo.dvcfs.open(path, "rb")
     except (OSError, DvcException, DataIndexDirError) as error:
-        raise NotCached(f"{path} of {name} is not on this machine: {get_it} brings it.") from error
+        command = f"`dvc pull` in a checkout of {name}, or `dvc repro` there,"
+        if name == WORKSPACE:
+            command = "`dvc repro`"
+        raise NotCached(f"{path} of {name} is not on this machine: {command} brings it.") from error
     return file
