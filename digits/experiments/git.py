@@ -30,7 +30,7 @@ class Experiment(NamedTuple):
 
 
 def check_repository(root: Path) -> None:
-    """Raise BadInput when the project is no git repository, as after a download of its files alone."""
+    """Raise BadInput when the project is no git repository, but a copy of its files."""
     if not (root / ".git").exists():
         raise BadInput(
             f"{root} is no git repository, in which revisions and experiments are: `git clone` it."
