@@ -7,8 +7,8 @@ after a restored result, in a clone and with a wiped store this stage runs, and 
 from pathlib import Path
 
 from digits.common.files import file_sha256, read_csv, read_json
-from digits.data.catalogue import find_source
 from digits.experiments.provenance import locked, uncommitted
+from digits.params.datasets import find_source
 from digits.params.schema import Params
 from digits.tracking.lookup import evaluation_key, has_complete_run, result_key, store_folder
 from stages.runner.process import rerun_next_time

@@ -1,9 +1,16 @@
-"""Which of the project's own modules a module imports, directly or through others, read from the code."""
+"""Which of the project's own modules a module imports, read from the code."""
 
 import ast
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def modules(*folders: str) -> list[Path]:
+    """All modules below these folders, relative to the repository; there must be some."""
+    found = [path.relative_to(ROOT) for name in folders for path in (ROOT / name).rglob("*.py")]
+    assert len(found) > len(folders), f"no modules in {folders}"
+    return sorted(found)
 
 
 def own_file(module: str) -> Path | None:
@@ -16,7 +23,7 @@ def own_file(module: str) -> Path | None:
 
 
 def imported_modules(file: Path, top_level_only: bool = False) -> set[str]:
-    """Full names of all modules that a file imports, also inside functions, with the packages they are in."""
+    """Full names of what a file imports, also inside functions, with the packages they are in."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     names: set[str] = set()
     for node in tree.body if top_level_only else ast.walk(tree):
@@ -32,11 +39,22 @@ def imported_modules(file: Path, top_level_only: bool = False) -> set[str]:
     }
 
 
-def closure(file: Path) -> set[Path]:
-    """The file itself and all files of ours that running it can read as code."""
-    todo, seen = {file, file.parent / "__init__.py"}, set[Path]()
+def is_docstring_alone(file: Path) -> bool:
+    """Whether a module does nothing: nobody depends on what it says."""
+    body = ast.parse((ROOT / file).read_text(encoding="utf-8")).body
+    return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
+
+
+def closure(file: Path, without: tuple[Path, ...] = ()) -> set[Path]:
+    """The file itself and all files of ours that running it can read as code.
+
+    `without` are folders whose modules are left out, and what only they import.
+    """
+    todo, seen = {file}, set[Path]()
     while todo:
         current = todo.pop()
+        if current in seen or any(folder in current.parents for folder in without):
+            continue
         seen.add(current)
-        todo |= {own for name in imported_modules(current) if (own := own_file(name))} - seen
-    return seen
+        todo |= {own for name in imported_modules(current) if (own := own_file(name))}
+    return {path for path in seen if not is_docstring_alone(path)}

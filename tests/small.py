@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from digits.data.dataset import digits_8x8
+from digits.data.loaders import digits_8x8
 from digits.models.families import FAMILIES, PipelineOptions, make_pipeline, n_epochs
 from digits.training.fit import TrainingSet, fit
 from digits.training.options import FitOptions

@@ -10,8 +10,8 @@ import platformdirs
 
 from digits.common.errors import BadInput
 from digits.common.files import replace
-from digits.data.catalogue import Source, allowed_datasets, find_source
 from digits.data.dataset import DataSet, check_digest, open_raw, save_raw
+from digits.params.datasets import Source, allowed_datasets, find_source
 
 log = logging.getLogger(__name__)
 CACHE = "DIGITS_CACHE"  # environment variable: the folder in which downloads are kept

@@ -18,9 +18,10 @@ from typing import Any
 from tqdm import tqdm
 
 from digits.common.errors import BadInput
-from digits.data.catalogue import find_source
-from digits.data.dataset import DataSet, check_digest, from_files, from_table
+from digits.data.dataset import DataSet, check_digest
 from digits.data.idx import FILES
+from digits.data.loaders import from_files, from_table
+from digits.params.datasets import find_source
 
 log = logging.getLogger(__name__)
 

@@ -1,72 +1,11 @@
-"""The table of representations: what is computed of an image before the model sees it.
+"""Make the transformers that the tables of representations and scales name."""
 
-Every stage reads this table, by the schema of params.yaml. So it imports no transformer: each is
-named as "module:name" and imported when it is made.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pkgutil import resolve_name
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 
-@dataclass(frozen=True)
-class Step:
-    """One transformer of a scikit-learn pipeline.
-
-    Attributes
-    ----------
-    name : str
-        Of the step in the pipeline.
-    target : str
-        What makes the transformer, as "module:name".
-    settings : mapping
-        Its keyword arguments.
-    """
-
-    name: str
-    target: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    def make(self, **more: Any) -> tuple[str, Any]:
-        """Return the step's name and a new transformer, given more keyword arguments."""
-        return self.name, resolve_name(self.target)(**self.settings, **more)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A value of `train.features` or `train.scale`: one line on it, and the steps that it means."""
-
-    summary: str
-    steps: tuple[Step, ...] = ()
-
-
-_DESKEW = Step("deskew", "digits.features.deskew:Deskew")
-_NORMALIZE = Step("normalize", "digits.features.deskew:Deskew", {"resize": True})
-_SCATTERING = Step("scattering", "digits.features.scattering:Scattering")
-
-# Transformers of images: each is given the images' shape.
-REPRESENTATIONS: dict[str, Entry] = {
-    "pixels": Entry("the pixels themselves"),
-    "deskewed": Entry("upright and centred", (_DESKEW,)),
-    "normalized": Entry("upright, centred and of one size", (_NORMALIZE,)),
-    "scattering": Entry("49 maps of wavelet moduli", (_SCATTERING,)),
-    "deskewed_scattering": Entry("scattering of deskewed images", (_DESKEW, _SCATTERING)),
-    "normalized_scattering": Entry("scattering of normalized images", (_NORMALIZE, _SCATTERING)),
-}
-
-SCALES: dict[str, Entry] = {
-    "none": Entry("as it is"),
-    "unit": Entry("divided by 255", (Step("scale", "digits.features.scaling:make_unit_scaler"),)),
-    "standard": Entry(
-        "each feature to mean 0 and variance 1",
-        (Step("scale", "sklearn.preprocessing:StandardScaler"),),
-    ),
-    "sqrt": Entry(
-        "the square root of the absolute value, divided by 255 first",
-        (Step("scale", "digits.features.scaling:make_sqrt_scaler"),),
-    ),
-}
+from digits.params.representations import REPRESENTATIONS, SCALES
 
 
 def make_steps(features: str, shape: tuple[int, int] | None) -> list[tuple[str, Any]]:
@@ -97,8 +36,6 @@ def n_features(features: str | Sequence[str], shape: tuple[int, int]) -> int:
     shape : (height, width)
         Of the image, in pixels.
     """
-    import numpy as np
-
     if not isinstance(features, str):
         return min(n_features(name, shape) for name in features)
     X = np.zeros((1, shape[0] * shape[1]), np.uint8)

@@ -9,8 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
-from digits.data.catalogue import SOURCES, allowed_datasets, find_source
-from digits.features.catalogue import REPRESENTATIONS, SCALES
+from digits.params.datasets import SOURCES, allowed_datasets, find_source
 from digits.params.fields import (
     Folds,
     Fraction,
@@ -26,6 +25,7 @@ from digits.params.fields import (
 )
 from digits.params.messages import did_you_mean, list_fields, sentence
 from digits.params.models import MODELS, Models
+from digits.params.representations import REPRESENTATIONS, SCALES
 
 WITH_INTELEX = ("knn", "svm")  # the models that scikit-learn-intelex computes
 

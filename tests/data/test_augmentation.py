@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from digits.common.arrays import open_array, write_chunks
 from digits.data import augmentation
 from digits.data.augmentation import copies, derived
-from digits.data.dataset import digits_8x8
+from digits.data.loaders import digits_8x8
 from digits.data.transforms import affine, elastic, rotation, scaling, shear, shift
 
 STILL = {

@@ -11,18 +11,10 @@ from numpy.typing import DTypeLike, NDArray
 from sklearn.datasets import load_digits
 
 from digits.common.errors import BadInput
-from digits.data.catalogue import SOURCES
-from digits.data.dataset import (
-    DataSet,
-    check_digest,
-    digits_8x8,
-    from_files,
-    from_folder,
-    from_table,
-    open_raw,
-    save_raw,
-)
+from digits.data.dataset import DataSet, check_digest, open_raw, save_raw
 from digits.data.idx import FILES
+from digits.data.loaders import digits_8x8, from_files, from_folder, from_table
+from digits.params.datasets import SOURCES
 from tests.idx_files import idx_file
 
 RNG = np.random.default_rng(0)

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from sklearn.datasets import _openml, fetch_openml
 
 from digits.data import mirrors
-from digits.data.catalogue import find_source
-from digits.data.dataset import from_table
+from digits.data.loaders import from_table
 from digits.data.mirrors import RAW_SHA256, MirrorFailed, idx_host, npm, openml
+from digits.params.datasets import find_source
 from tests import served
 from tests.idx_files import idx_file
 from tests.served import (

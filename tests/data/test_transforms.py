@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import DTypeLike, NDArray
 from scipy import ndimage
 
-from digits.data.dataset import digits_8x8
+from digits.data.loaders import digits_8x8
 from digits.data.transforms import affine, elastic, rotation, scaling, shear, shift
 
 # The same examples every time, however slow the machine.

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy import ndimage
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from digits.data.dataset import digits_8x8
+from digits.data.loaders import digits_8x8
 from digits.data.transforms import affine, shear, shift
 from digits.features import deskew as deskewing
 from digits.features.deskew import Deskew

@@ -33,13 +33,14 @@ from sklearn.preprocessing import FunctionTransformer
 
 from digits.common.errors import BadInput
 from digits.data.transforms import affine, rotation, shift
-from digits.features.catalogue import REPRESENTATIONS, SCALES, n_features
+from digits.features.catalogue import n_features
 from digits.metrics import predictions
 from digits.models.families import FAMILIES, PipelineOptions, make_pipeline, n_epochs
 from digits.models.few_labels import FewLabelsClassifier
 from digits.models.neighbors import PixelNeighborsClassifier
 from digits.models.persistence import load_model, save_model
 from digits.models.svm import MatrixSVC
+from digits.params.representations import REPRESENTATIONS, SCALES
 from tests.imports import ROOT
 from tests.small import IMAGES, LABELS, SETTINGS, learned, new
 

@@ -11,7 +11,7 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
-from digits.data.dataset import digits_8x8
+from digits.data.loaders import digits_8x8
 from digits.models.intelex import IntelexNeighborsClassifier, IntelexSVC
 from digits.models.neighbors import PixelNeighborsClassifier
 from digits.models.persistence import load_model, save_model

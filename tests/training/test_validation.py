@@ -13,8 +13,8 @@ from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
 from digits.common.resources import all_threads, threads
-from digits.data.dataset import digits_8x8
 from digits.data.folds import TEST, assign_folds, make_target
+from digits.data.loaders import digits_8x8
 from digits.data.transforms import affine, rotation
 from digits.metrics import predictions
 from digits.metrics.predictions import decide, decision_scores, has_probability

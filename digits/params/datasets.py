@@ -74,7 +74,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "digits_8x8",
         "1,797 small digits of 8 x 8 pixels inside scikit-learn, no network",
-        "digits.data.dataset:digits_8x8",
+        "digits.data.loaders:digits_8x8",
         sha256="965e37b093b111a7de0257e17c71167250b471eba3850b2005b16d981e97b7ff",
         origin="https://archive.ics.uci.edu/dataset/80",
         licence="CC BY 4.0",
@@ -82,7 +82,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "idx:FOLDER",
         "your own four IDX files, as MNIST has them",
-        "digits.data.dataset:from_folder",
+        "digits.data.loaders:from_folder",
     ),
 )
 

@@ -1,0 +1,236 @@
+"""What a stage depends on: dvc.yaml against the code, and dvc.lock against the tree."""
+
+import ast
+import configparser
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digits.common.dvc_yaml import parse_yaml
+from digits.common.files import read_json
+from digits.params.datasets import SOURCES
+from digits.params.representations import REPRESENTATIONS, SCALES
+from digits.params.schema import Params
+from tests.imports import ROOT, closure, is_docstring_alone, modules, own_file
+from tests.scratch import STAGES
+
+PIPELINE: dict[str, Any] = parse_yaml((ROOT / "dvc.yaml").read_bytes(), "dvc.yaml")["stages"]
+CODE = ("stages", "digits")
+# What only observes a stage, so that an edit of it must not run the stage again.
+OBSERVERS = {"train": (Path("digits/tracking"), Path("digits/experiments"))}
+MAIN = Path("stages/__main__.py")
+
+
+def names(entries: list[Any]) -> list[str]:
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
+
+
+def outs(stage: str) -> list[str]:
+    kinds = ("outs", "metrics", "plots")
+    return [name for kind in kinds for name in names(PIPELINE[stage].get(kind, []))]
+
+
+def code_deps(stage: str) -> list[Path]:
+    return [Path(dep) for dep in PIPELINE[stage]["deps"] if dep.split("/")[0] in CODE]
+
+
+def covered(deps: list[Path]) -> set[Path]:
+    """The modules that some dependencies, files and folders, stand for."""
+    return {file for file in modules(*CODE) if any(dep in (file, *file.parents) for dep in deps)}
+
+
+def needed(stage: str) -> set[Path]:
+    """The modules that a stage imports, also those that the two tables name as text."""
+    without = OBSERVERS.get(stage, ())
+    files = closure(Path("stages") / f"{stage}.py", without) | closure(MAIN)
+    table = Path("digits/params/representations.py")
+    if stage == "fetch":
+        targets = [source.target for source in SOURCES]
+    elif files & {Path("digits/models/families.py"), Path("digits/models/persistence.py")}:
+        entries = [*REPRESENTATIONS.values(), *SCALES.values()]
+        targets = [step.target for entry in entries for step in entry.steps]
+    else:
+        targets = []
+    assert table in files, "the schema reads it"
+    for target in targets:
+        if file := own_file(target.partition(":")[0]):
+            files |= closure(file, without)
+    return files
+
+
+def test_the_stages_run_in_the_order_the_data_flows() -> None:
+    assert tuple(PIPELINE) == STAGES
+    made: list[str] = []
+    for stage in STAGES:
+        data = [dep for dep in PIPELINE[stage]["deps"] if dep.split("/")[0] not in CODE]
+        assert bool(data) == (stage != "fetch")
+        for dep in data:
+            assert any(dep == out or dep.startswith(f"{out}/") for out in made), f"{stage}: {dep}"
+        made += outs(stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_all_that_it_imports(stage: str) -> None:
+    assert len(needed(stage)) > 10
+    assert needed(stage) <= covered(code_deps(stage)), needed(stage) - covered(code_deps(stage))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_dependency_of_a_stage_is_one_that_it_imports(stage: str) -> None:
+    """A folder where it needs most of it, else the files."""
+    for dep in code_deps(stage):
+        files = {file for file in covered([dep]) if not is_docstring_alone(file)}
+        assert (ROOT / dep).exists() and files, dep
+        used = files & needed(stage)
+        assert len(used) * 2 > len(files), f"{stage} needs {len(used)} of {len(files)} in {dep}"
+    assert len(code_deps(stage)) <= 14
+    assert len(set(code_deps(stage))) == len(code_deps(stage))
+
+
+def test_dvc_yaml_names_some_sixty_pieces_of_code() -> None:
+    assert sum(len(code_deps(stage)) for stage in STAGES) <= 65
+
+
+def test_what_observes_a_stage_gives_nothing_back() -> None:
+    """`train` logs to MLflow: it calls, and uses nothing of what comes back."""
+    tree = ast.parse((ROOT / "stages" / "train.py").read_text(encoding="utf-8"))
+    imported: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            if Path(*node.module.split(".")).parts[:2] in (
+                ("digits", "tracking"),
+                ("digits", "experiments"),
+            ):
+                imported |= {alias.asname or alias.name for alias in node.names}
+    assert imported
+    for node in ast.walk(tree):
+        for child in ast.iter_child_nodes(node):
+            child.parent = node  # type: ignore[attr-defined]
+    observers = set(imported)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
+            called = node.context_expr
+            if isinstance(called, ast.Call) and getattr(called.func, "id", "") in imported:
+                observers.add(node.optional_vars.id)
+    assert len(observers) > len(imported), "the live run has a name"
+    for node in ast.walk(tree):
+        if not (
+            isinstance(node, ast.Name) and node.id in observers and isinstance(node.ctx, ast.Load)
+        ):
+            continue
+        used: Any = node
+        while isinstance(used.parent, ast.Attribute | ast.Call) and used in (
+            getattr(used.parent, "value", None), getattr(used.parent, "func", None)
+        ):  # fmt: skip
+            used = used.parent
+        parent = used.parent
+        is_statement = isinstance(parent, ast.Expr)  # nobody looks at the value
+        is_with = isinstance(parent, ast.withitem)
+        # Passed on to be called with what happened, or with what another observer returned.
+        is_callback = isinstance(used, ast.Attribute) and isinstance(parent, ast.keyword | ast.Call)
+        is_argument = isinstance(parent, ast.Call) and getattr(parent.func, "id", "") in imported
+        assert is_statement or is_with or is_callback or is_argument, ast.unparse(parent)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_declares_the_params_it_reads(stage: str) -> None:
+    """Whatever of `params` its page touches is declared in dvc.yaml, and what is declared is touched."""
+    tree = ast.parse((ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8"))
+    read = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "params"
+    }
+    if stage == "track":
+        assert "effective" in read
+        read = {*Params.model_fields} - {"models"} | {"models.${train.model}"}
+    read = {"models.${train.model}" if name == "model_settings" else name for name in read}
+    assert set(PIPELINE[stage]["params"]) == read - {"effective"}
+
+
+def test_the_test_images_reach_evaluate_alone() -> None:
+    """Between the raw data and evaluate stand only stages that keep the training rows."""
+    assert "data/raw" not in PIPELINE["train"]["deps"]
+    readers = {stage for stage in STAGES if "data/raw" in PIPELINE[stage]["deps"]}
+    assert readers == {"split", "augment", "evaluate"}
+    assert "metrics/test.json" in outs("evaluate")
+    for stage in ("fetch", "split", "augment", "train"):
+        assert "test.json" not in (ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_starts_without_what_it_does_not_need(stage: str) -> None:
+    code = f"import sys, stages.runner.run, stages.{stage}; print(*sys.modules)"
+    loaded = set(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split())
+    light = {"sklearn", "matplotlib", "mlflow", "skops", "seaborn"}
+    heavy = {
+        "fetch": light,
+        "split": light,
+        "augment": light,
+        "train": {"matplotlib", "mlflow", "seaborn"},
+        "evaluate": {"mlflow", "seaborn"},
+        "track": light,
+    }
+    assert not loaded & heavy[stage]
+
+
+def test_dvc_is_set_up_so_that_nothing_is_wrong_in_silence() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / ".dvc" / "config", encoding="utf-8")
+    remotes = [section for section in config.sections() if "remote" in section]
+    assert remotes
+    assert all(config[remote]["verify"] == "true" for remote in remotes), "damage would be pulled"
+    assert not config.has_option("cache", "type"), "with links, writing in place damages the cache"
+    for stage in STAGES:
+        entries = [PIPELINE[stage], *PIPELINE[stage].get("outs", [])]
+        for entry in entries:
+            assert not {"frozen", "always_changed", "persist"} & set(str(entry).split("'")), stage
+    cached = [{".mlflow/tracked": {"cache": False}}]
+    assert PIPELINE["track"]["outs"] == cached, "in the run cache, a clone would never log"
+
+
+def test_the_committed_results_are_those_of_the_committed_code() -> None:
+    """dvc.lock has the hash of every dependency and out, and the value of every param, in the tree."""
+    lock = parse_yaml((ROOT / "dvc.lock").read_bytes(), "dvc.lock")["stages"]
+    params = parse_yaml((ROOT / "params.yaml").read_bytes(), "params.yaml")
+    checked = 0
+    for stage in STAGES:
+        for entry in [*lock[stage]["deps"], *lock[stage]["outs"]]:
+            path = Path(entry["path"])
+            if path.parts[0] in CODE and (ROOT / path).is_dir():
+                current = folder_hash(path)
+            elif path.parts[0] in (*CODE, "metrics", "plots") and (ROOT / path).is_file():
+                current = md5((ROOT / path).read_bytes())
+            else:
+                continue
+            checked += 1
+            assert current == entry["md5"], f"{stage}: {path}; run `dvc repro` and commit"
+        for key, value in lock[stage].get("params", {}).get("params.yaml", {}).items():
+            section: Any = params
+            for name in key.split("."):
+                section = section[name]
+            assert section == value, f"{stage}: {key}; run `dvc repro` and commit"
+    assert checked > 60
+    test = read_json(ROOT / "metrics" / "test.json")
+    assert test["accuracy_low"] < test["accuracy"] < test["accuracy_high"]
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def folder_hash(folder: Path) -> str:
+    """DVC's hash of a folder of modules: the MD5 of the list of its files and theirs."""
+    entries = [
+        {"md5": md5((ROOT / file).read_bytes()), "relpath": file.relative_to(folder).as_posix()}
+        for file in covered([folder])
+    ]
+    ordered = sorted(entries, key=lambda entry: entry["relpath"])
+    return md5(json.dumps(ordered, sort_keys=True).encode()) + ".dir"

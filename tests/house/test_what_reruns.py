@@ -1,0 +1,111 @@
+"""An edit of a file runs the stages that need it again, and no other: asked of real DVC."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from dvc.repo import Repo
+
+from digits.common.files import remove
+from digits.data.dataset import save_raw
+from digits.params.datasets import SOURCES
+from tests.scratch import STAGES, Project
+from tests.served import DATA
+
+TRAINED = ["train", "evaluate", "track"]
+# An edit, the file, and the stages whose dependencies it changes.
+EDITS: list[tuple[str, str, list[str]]] = [
+    ("a log line in tracking", "digits/tracking/live.py", []),
+    ("what completes a run", "digits/tracking/completion.py", ["track"]),
+    ("a look-up in tracking", "digits/tracking/registry.py", []),
+    ("a paired test", "digits/metrics/paired.py", ["evaluate"]),
+    ("a threshold", "digits/metrics/curves.py", ["evaluate"]),
+    ("a metric", "digits/metrics/classification.py", ["train", "evaluate"]),
+    ("a picture", "digits/plots/galleries.py", ["evaluate"]),
+    ("a family", "digits/models/families.py", TRAINED),
+    ("an estimator", "digits/models/neighbors.py", TRAINED),
+    ("a representation", "digits/features/scattering.py", TRAINED),
+    ("how a model learns", "digits/training/fit.py", ["train"]),
+    ("a transform of images", "digits/data/transforms.py", ["augment", *TRAINED]),
+    ("the folds", "digits/data/folds.py", ["split", "augment", "train", "evaluate"]),
+    ("a mirror", "digits/data/mirrors.py", ["fetch"]),
+    ("the schema", "digits/params/schema.py", [*STAGES]),
+    ("the guard", "stages/runner/guard.py", [*STAGES]),
+    ("one stage", "stages/split.py", ["split"]),
+    ("a comparison", "digits/experiments/comparison.py", []),
+    ("what a command prints", "digits/commands/compare.py", []),
+    ("how a picture is read", "digits/inference/ink.py", []),
+    ("a test", "tests/house/test_rooms.py", []),
+    ("the README", "README.md", []),
+    ("an editor's backup", "digits/models/svm.py~", []),
+    ("an editor's lock", "digits/models/.#svm.py", []),
+    ("a folder's settings", "digits/models/.DS_Store", []),
+    ("a desktop's copy", "digits/models/._svm.py", []),
+    ("a note", "digits/models/todo.txt", []),
+    ("compiled code", "digits/models/__pycache__/svm.cpython-311.pyc", []),
+    ("a new module in a folder", "digits/models/new.py", TRAINED),
+]
+
+
+@contextmanager
+def edited(file: Path) -> Iterator[None]:
+    """A file with one more line, or a new one; afterwards it is as before."""
+    before = file.read_bytes() if file.exists() else None
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes((before or b"") + b"# edited\n")
+    yield
+    if before is None:
+        file.unlink()
+    else:
+        file.write_bytes(before)
+
+
+def outdated(project: Project) -> list[str]:
+    """The stages that `dvc status` finds changed by an edit: of each its own dependencies."""
+    with Repo(str(project.path)) as repo:
+        changed = {address.rpartition(":")[2] for address in repo.status()}
+    return [stage for stage in STAGES if stage in changed]
+
+
+def test_an_edit_runs_the_stages_that_need_it_and_no_other(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", project.env["DVC_SITE_CACHE_DIR"])
+    wrong = {}
+    assert outdated(project) == []
+    for what, name, expected in EDITS:
+        with edited(project.path / name):
+            found = outdated(project)
+        if found != expected:
+            wrong[what] = f"{name}: {found}, expected {expected}"
+    assert not wrong, json.dumps(wrong, indent=1)
+    assert outdated(project) == []
+
+
+def test_an_edit_of_the_schema_needs_no_network(newcomer: Project, tmp_path: Path) -> None:
+    """Nor does a new clone on this machine: what came over the network is kept by its digest."""
+    table = newcomer.path / "digits" / "data" / "catalogue.py"
+    mnist = SOURCES[0].sha256
+    assert mnist
+    code = table.read_text(encoding="utf-8").replace(mnist, DATA.sha256)
+    table.write_text(code, encoding="utf-8")
+    kept = tmp_path / "cache" / DATA.sha256
+    kept.mkdir(parents=True)
+    save_raw(DATA, kept)
+    newcomer.edit(fetch__dataset="mnist_784")
+    # No host of this name can be reached, with or without a network.
+    offline = {
+        "DIGITS_CACHE": str(kept.parent),
+        "https_proxy": "http://127.0.0.1:9",
+        "no_proxy": "",
+    }
+    offline |= {"DIGITS_MIRRORS": "cvdf", "NO_PROXY": ""}
+    assert newcomer.repro("fetch", **offline) == ["fetch"]
+    with edited(newcomer.path / "digits" / "params" / "schema.py"):
+        assert newcomer.repro("fetch", **offline) == ["fetch"]
+        remove(kept)
+        message = newcomer.dvc("repro", "--force", "fetch", fails=True, **offline)
+    assert "fetch: MNIST could not be fetched (cvdf: " in message
+    assert "Traceback" not in message
