@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from digits.common.errors import BadInput
+from digits.data import mirrors
 from digits.data.fetching import CACHE, cache_folder, fetch_dataset
 from digits.data.idx import FILES
 from digits.data.mirrors import MIRRORS, ORDER, chosen_order, first_that_delivers, idx_host
 from digits.params import datasets as catalogue
-from digits.params import mirrors
 from digits.params.datasets import find_source
 from tests import served
 from tests.idx_files import idx_file
