@@ -25,12 +25,12 @@ from digits.models.persistence import save_model
 from digits.models.svm import margins
 from digits.training import fit as learning
 from digits.training.fit import TrainingSet
-from digits.training.options import Epoch, FitName, FitOptions
 from digits.training.learning_curve import (
     LearningCurvePoint,
-    learning_curve,
     draw_subsets,
+    learning_curve,
 )
+from digits.training.options import Epoch, FitName, FitOptions
 from digits.training.validation import validate
 from tests.scratch import Project
 from tests.small import IMAGES, LABELS, new, options_of
