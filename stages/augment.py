@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from digits.common.arrays import open_array, write_chunks
-from digits.data.augmentation import copies, derived
+from digits.data.augmentation import augment_in_chunks, make_transforms
 from digits.data.dataset import open_raw
 from digits.data.folds import TEST
 from digits.params.schema import Params
@@ -21,10 +21,10 @@ def augment(params: Params, stage: Stage) -> None:
     raw = open_raw(Path("data/raw"))
     fold = open_array(Path("data/split/fold.npy"), np.int8, raw.labels.shape)
     train = np.flatnonzero(fold != TEST).astype(np.int32)
-    transforms = copies(params.augment.model_dump())
+    transforms = make_transforms(params.augment.model_dump())
     source = np.tile(train, 1 + len(transforms))
     augmented = stage.out_folder("data/augmented")
-    images = derived(raw.images, train, transforms, params.augment.seed)
+    images = augment_in_chunks(raw.images, train, transforms, params.augment.seed)
     write_chunks(augmented / "images.npy", images, len(source))
     np.save(augmented / "labels.npy", raw.labels[source])
     np.save(augmented / "source.npy", source)

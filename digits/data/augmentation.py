@@ -1,4 +1,4 @@
-"""From the `augment` section to derived images, in chunks."""
+"""Augmentation: copies of the training images, as the section `augment` asks for."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -9,65 +9,89 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from digits.common.resources import all_threads, threads
+from digits.common.resources import all_threads, n_threads
 from digits.data.transforms import affine, elastic, rotation, scaling, shear, shift
 
 CHUNK = 2_500  # images transformed at a time
 
-# (images, rng=generator) -> images, both (n, height, width)
-Copy = Callable[..., NDArray]
+# (images, rng=generator) -> images, both of shape (n, height, width)
+Transform = Callable[..., NDArray]
 
 
-def copies(settings: Mapping[str, Any]) -> list[Copy]:
-    """One function for each copy that the settings ask for: shifts, rotations, scales, shears, elastic, in this order."""
+def make_transforms(settings: Mapping[str, Any]) -> list[Transform]:
+    """Return a function for each copy of the images.
+
+    Parameters
+    ----------
+    settings : mapping
+        The section `augment` of params.yaml.
+
+    Returns
+    -------
+    list of callables
+        Shifts, rotations, scales, shears, elastic distortions, in this order. Each takes images
+        (n, height, width) and `rng`, and returns images of the same shape.
+    """
     matrices = [
         *map(rotation, settings["rotations"]),
         *map(scaling, settings["scales"]),
         *map(shear, settings["shears"]),
     ]
-    distort = settings["elastic"]
+    distortion = {key: value for key, value in settings["elastic"].items() if key != "copies"}
     return [
         *(_fixed(partial(shift, right=right, down=down)) for right, down in settings["shifts"]),
         *(_fixed(partial(affine, matrix=matrix)) for matrix in matrices),
-        *[partial(elastic, **{name: value for name, value in distort.items() if name != "copies"})]
-        * distort["copies"],
+        *[partial(elastic, **distortion)] * settings["elastic"]["copies"],
     ]
 
 
-def _fixed(transform: Callable[[NDArray], NDArray]) -> Copy:
+def _fixed(transform: Callable[[NDArray], NDArray]) -> Transform:
     return lambda images, rng: transform(images)
 
 
-def derived(images: NDArray, rows: NDArray, how: list[Copy], seed: int) -> Iterator[NDArray]:
-    """The originals `images[rows]`, then one copy of all of them after the other, in chunks.
+def augment_in_chunks(
+    images: NDArray, rows: NDArray, transforms: list[Transform], seed: int
+) -> Iterator[NDArray]:
+    """Yield the originals, then one transformed copy of all of them after the other.
 
-    What is random draws from a generator seeded by `seed`, the copy's place in the list and that of the chunk in the copy: the
-    pictures are the same on any number of threads.
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width), uint8
+        May be a memory map.
+    rows : ndarray of shape (m,), int
+        Which of them are the originals.
+    transforms : list of callables
+        One for each copy, as `make_transforms` returns them.
+    seed : int
+        Each chunk of each copy draws from a generator of its own, seeded by this, the copy's place
+        in the list and the chunk's place in the copy. So the images are the same on any number of
+        threads.
+
+    Yields
+    ------
+    ndarray of shape (CHUNK or fewer, height, width), uint8
     """
+    all_transforms = [_fixed(lambda images: images), *transforms]
     chunks = [
-        (number, start) for number in range(1 + len(how)) for start in range(0, len(rows), CHUNK)
+        (number, start)
+        for number in range(len(all_transforms))
+        for start in range(0, len(rows), CHUNK)
     ]
-    transforms = [_fixed(lambda images: images), *how]
 
-    def chunk(number: int, start: int) -> NDArray:
-        return transforms[number](
-            images[rows[start : start + CHUNK]], rng=np.random.default_rng([seed, number, start])
-        )
+    def transform(number: int, start: int) -> NDArray:
+        originals = images[rows[start : start + CHUNK]]
+        return all_transforms[number](originals, rng=np.random.default_rng([seed, number, start]))
 
+    total = len(rows) * len(all_transforms)
     with (
         all_threads(),
-        tqdm(
-            total=len(rows) * (1 + len(how)),
-            desc="augmenting",
-            unit="image",
-            unit_scale=True,
-            disable=None,
-        ) as bar,
+        tqdm(total=total, desc="augmenting", unit="image", unit_scale=True, disable=None) as bar,
     ):
-        # joblib's own generator does not wait for whoever takes its results: they would pile up in memory.
-        for first in range(0, len(chunks), ahead := 2 * threads()):
-            for done in joblib.Parallel()(
-                joblib.delayed(chunk)(*which) for which in chunks[first : first + ahead]
-            ):
-                yield done
-                bar.update(len(done))
+        # joblib's own generator does not wait for whoever takes its results: they would pile up
+        # in memory.
+        ahead = 2 * n_threads()
+        for first in range(0, len(chunks), ahead):
+            jobs = [joblib.delayed(transform)(*chunk) for chunk in chunks[first : first + ahead]]
+            for transformed in joblib.Parallel()(jobs):
+                yield transformed
+                bar.update(len(transformed))

@@ -1,4 +1,4 @@
-"""A data set in memory and on disk, and the digest by which it is known."""
+"""A data set in memory and on disk, and the digest that names it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,17 @@ from digits.common.files import read_json, write_json
 
 @dataclass(frozen=True)
 class DataSet:
-    """Images (n, height, width) uint8, 0 = paper, with labels (n,) uint8 0-9; the first `n_train` are meant for training."""
+    """Images with labels.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n, height, width), uint8
+        0 is paper, 255 ink.
+    labels : ndarray of shape (n,), uint8
+        The digits 0 to 9.
+    n_train : int
+        How many of them, from the first on, are meant for training.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
@@ -21,28 +31,50 @@ class DataSet:
 
     @property
     def sha256(self) -> str:
-        """64 hexadecimal digits that name the data set: pixels, labels, their order, and how many are for training."""
+        """The digest of pixels, labels, their order and `n_train`, as 64 hexadecimal digits."""
         return sha256(self.images, self.labels, np.array(self.n_train, np.int64))
 
 
 def check_digest(data: DataSet, name: str, pinned: str | None) -> DataSet:
-    """The data set itself, if its digest is the pinned one (None: any). Raises BadInput if not."""
+    """Return the data set itself, if its digest is the pinned one.
+
+    Parameters
+    ----------
+    data : DataSet
+        What came.
+    name : str
+        Where it came from, for the message.
+    pinned : str or None
+        What `DataSet.sha256` must be; None accepts any.
+
+    Raises
+    ------
+    BadInput
+        When the digest is another.
+    """
     if pinned is not None and data.sha256 != pinned:
         raise BadInput(
-            f"{name}: the images and labels have SHA-256 {data.sha256}, allowed is the pinned {pinned}."
+            f"{name}: the images and labels have SHA-256 {data.sha256}, "
+            f"allowed is the pinned {pinned}."
         )
     return data
 
 
 def save_raw(data: DataSet, folder: Path) -> None:
-    """Write images.npy, labels.npy and about.json, from which `open_raw` can tell whether they are still what was fetched."""
+    """Write a data set to a folder: images.npy, labels.npy, and about.json with its digest."""
     np.save(folder / "images.npy", data.images)
     np.save(folder / "labels.npy", data.labels)
     write_json(folder / "about.json", {"n_train": data.n_train, "sha256": data.sha256})
 
 
 def open_raw(folder: Path) -> DataSet:
-    """What `save_raw` wrote, the arrays mapped read-only. Raises BadInput when a file is missing or no longer the same."""
+    """Open what `save_raw` wrote, the arrays mapped read-only.
+
+    Raises
+    ------
+    BadInput
+        When a file is missing, or is not what `save_raw` wrote.
+    """
     images = open_array(folder / "images.npy", np.uint8, (None, None, None))
     labels = open_array(folder / "labels.npy", np.uint8, (len(images),))
     about = read_json(folder / "about.json")
@@ -50,5 +82,6 @@ def open_raw(folder: Path) -> DataSet:
         case {"n_train": int(n_train), "sha256": str(digest)}:
             return check_digest(DataSet(images, labels, n_train), str(folder), digest)
     raise BadInput(
-        f"{folder / 'about.json'} holds {about}, allowed are n_train and sha256; `dvc repro` makes it again."
+        f"{folder / 'about.json'} holds {about}, allowed are n_train and sha256; "
+        "`dvc repro` makes it again."
     )

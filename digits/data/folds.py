@@ -1,4 +1,4 @@
-"""Who may see what: test images, and the folds of the training images."""
+"""Train/test split and cross-validation folds."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,43 +9,74 @@ TEST = -1  # in fold.npy
 
 
 def make_target(labels: NDArray, target: int | str) -> NDArray:
-    """What the model is to say: the digits themselves, or for a digit d whether each is d (bool)."""
+    """Return what the model has to predict.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,), uint8
+        The digits of the images.
+    target : int or "digit"
+        A digit, or "digit" for all ten.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool or uint8
+        Whether each label is that digit, or the labels themselves.
+    """
     return labels if target == "digit" else labels == target
 
 
 def assign_folds(
     labels: NDArray[np.uint8], n_train: int, strategy: str, folds: int, target: int | str, seed: int
 ) -> NDArray[np.int8]:
-    """Say who may see what.
+    """Assign each image to the test set or to a fold.
 
-    Parameters: `labels` (n,) of the whole data set, its first `n_train` meant for training; `strategy` canonical (keeps that) or
-    shuffled (redraws as many, stratified by digit, with `seed`); `folds` how many; `target` what the folds are stratified by.
-    Returns: int8 (n,): TEST, or the fold 0..folds-1 in which a training image is held out. The folds are those of scikit-learn's
-    unshuffled `StratifiedKFold`, so that a cross-validation here is the same as one by `cross_val_score(cv=folds)`.
-    Raises BadInput when a class (each of the ten digits, or yes and no) has fewer training images than there are folds.
+    The folds are those of scikit-learn's unshuffled `StratifiedKFold`, so a cross-validation over
+    them is the same as one by `cross_val_score(cv=folds)`.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,), uint8
+        Of the whole data set.
+    n_train : int
+        How many images, from the first on, are meant for training.
+    strategy : {"canonical", "shuffled"}
+        Keep them for training, or redraw as many, stratified by digit.
+    folds : int
+        How many folds of the training images.
+    target : int or "digit"
+        What the folds are stratified by: a digit or not, or all ten.
+    seed : int
+        Of the redraw.
+
+    Returns
+    -------
+    ndarray of shape (n,), int8
+        TEST, or the fold 0..folds-1 in which a training image is held out.
+
+    Raises
+    ------
+    BadInput
+        When a class (each of the ten digits, or yes and no) has fewer training images than there
+        are folds.
     """
-    from sklearn.model_selection import (  # half a second that `augment` does without
-        StratifiedKFold,
-        train_test_split,
-    )
+    # Half a second of imports that `augment` does without.
+    from sklearn.model_selection import StratifiedKFold, train_test_split
 
     rows = np.arange(len(labels))
     train = rows[:n_train]
     if strategy == "shuffled":
-        train = np.sort(
-            train_test_split(rows, train_size=n_train, stratify=labels, random_state=seed)[0]
-        )
+        drawn, _ = train_test_split(rows, train_size=n_train, stratify=labels, random_state=seed)
+        train = np.sort(drawn)
     y = make_target(labels[train], target)
     counts = np.bincount(y, minlength=10 if target == "digit" else 2)
     if counts.min() < folds:
-        rarest = (
-            counts.argmin()
-            if target == "digit"
-            else f"{target if counts.argmin() else f'other than {target}'}"
-        )
+        rarest = str(counts.argmin())
+        if target != "digit":
+            rarest = f"{target}" if counts.argmin() else f"other than {target}"
         raise BadInput(
-            f"split.folds is {folds}, but only {counts.min()} training images are labelled {rarest}: "
-            "every class needs at least one image for each fold."
+            f"split.folds is {folds}, but only {counts.min()} training images are labelled "
+            f"{rarest}: every class needs at least one image for each fold."
         )
     fold = np.full(len(labels), TEST, dtype=np.int8)
     for number, (_, held_out) in enumerate(StratifiedKFold(folds).split(np.zeros(len(y)), y)):

@@ -1,4 +1,9 @@
-"""The IDX format of MNIST's own files (http://yann.lecun.com/exdb/mnist): big-endian sizes, then unsigned bytes."""
+"""The IDX format of MNIST's own files: big-endian sizes, then unsigned bytes.
+
+References
+----------
+Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database, http://yann.lecun.com/exdb/mnist
+"""
 
 import gzip
 import math
@@ -17,29 +22,42 @@ FILES = {
 }
 
 
-def unzip(content: bytes) -> bytes:
-    """The raw file, whether it came gzipped or not. Raises zlib.error, EOFError or OSError when the gzip is damaged."""
-    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-
-
 def parse_idx(content: bytes, ndim: int, name: str) -> NDArray[np.uint8]:
-    """The array in an IDX file of unsigned bytes, raw or gzipped.
+    """Return the array in an IDX file of unsigned bytes.
 
-    Parameters: the file's content, how many dimensions it must have (3 for images, 1 for labels), and its name for the message.
-    Returns: uint8, `ndim` dimensions, read-only. Raises BadInput when the content is anything else.
+    Parameters
+    ----------
+    content : bytes
+        Of the file, raw or gzipped.
+    ndim : int
+        How many dimensions it must have: 3 for images, 1 for labels.
+    name : str
+        The file's name, for the message.
+
+    Returns
+    -------
+    ndarray of `ndim` dimensions, uint8
+        Read-only.
+
+    Raises
+    ------
+    BadInput
+        When the content is anything else.
     """
     try:
-        raw = unzip(content)
+        raw = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"{name} is a damaged gzip file ({error}).") from error
     start = 4 + 4 * ndim
     if raw[:4] != bytes([0, 0, 8, ndim]) or len(raw) < start:
         raise BadInput(
-            f"{name} begins with {raw[:12]!r}, allowed are unsigned bytes in {ndim} dimension(s) as IDX, raw or .gz."
+            f"{name} begins with {raw[:12]!r}, "
+            f"allowed are unsigned bytes in {ndim} dimension(s) as IDX, raw or .gz."
         )
     shape = tuple(int(n) for n in np.frombuffer(raw, ">u4", count=ndim, offset=4))
     if len(raw) - start != math.prod(shape):
         raise BadInput(
-            f"{name} announces {shape} values but holds {len(raw) - start} of them: the file is not whole."
+            f"{name} announces {shape} values but holds {len(raw) - start} of them: "
+            "the file is not whole."
         )
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)

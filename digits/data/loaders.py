@@ -1,4 +1,4 @@
-"""Make a data set of what was downloaded, is in a folder, or comes with scikit-learn."""
+"""Loaders of data sets: from a table, from IDX files, and from scikit-learn."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,35 +14,49 @@ DIGITS_8X8_TRAIN = 1_497  # of 1,797: five sixths, as in MNIST
 
 
 def from_table(pixels: ArrayLike, labels: ArrayLike) -> DataSet:
-    """MNIST as OpenML hands it out: pixels (70000, 784) of any number type, labels (70000,) as numbers or *strings*.
+    """Return MNIST from the table that OpenML has.
 
-    Both are cast at once: compared with numbers, strings would be silently unequal to all of them.
+    Parameters
+    ----------
+    pixels : array-like of shape (70000, 784)
+        0 to 255, of any number type.
+    labels : array-like of shape (70000,)
+        Numbers or *strings*. They are cast at once: compared with numbers, strings would be
+        silently unequal to all of them.
     """
     images = np.asarray(pixels).astype(np.uint8).reshape(-1, 28, 28)
     return DataSet(images, np.asarray(labels).astype(np.uint8), n_train=60_000)
 
 
 def from_files(files: Mapping[str, bytes]) -> DataSet:
-    """A data set from the contents of its four IDX files, raw or gzipped, by their names in `idx.FILES`.
+    """Return a data set from the contents of its four IDX files.
 
-    Raises BadInput when a file is damaged, the four do not fit together, or a label is not 0-9.
+    Parameters
+    ----------
+    files : mapping
+        Each file's content, raw or gzipped, by its name in `idx.FILES`.
+
+    Raises
+    ------
+    BadInput
+        When a file is damaged, the four do not fit together, or a label is not 0 to 9.
     """
-    images = [
-        parse_idx(files[FILES[f"{part}_images"]], 3, FILES[f"{part}_images"])
-        for part in ("train", "test")
-    ]
-    labels = [
-        parse_idx(files[FILES[f"{part}_labels"]], 1, FILES[f"{part}_labels"])
-        for part in ("train", "test")
-    ]
-    for part, x, y in zip(("train", "test"), images, labels, strict=True):
+    parts = ("train", "test")
+    images, labels = (
+        [parse_idx(files[FILES[f"{part}_{kind}"]], ndim, FILES[f"{part}_{kind}"]) for part in parts]
+        for kind, ndim in (("images", 3), ("labels", 1))
+    )
+    for part, x, y in zip(parts, images, labels, strict=True):
         if len(x) != len(y) or len(x) == 0:
             raise BadInput(
-                f"the {part} files hold {len(x)} images and {len(y)} labels, allowed is one label for each of one or more images."
+                f"the {part} files hold {len(x)} images and {len(y)} labels, "
+                "allowed is one label for each of one or more images."
             )
-    if images[0].shape[1:] != images[1].shape[1:]:
+    train_size, test_size = (part.shape[1:] for part in images)
+    if train_size != test_size:
         raise BadInput(
-            f"training and test images are {images[0].shape[1:]} and {images[1].shape[1:]} pixels, allowed is one size."
+            f"training and test images are {train_size} and {test_size} pixels, "
+            "allowed is one size."
         )
     if (highest := max(y.max() for y in labels)) > 9:
         raise BadInput(f"the labels go up to {highest}, allowed are the digits 0 to 9.")
@@ -50,12 +64,19 @@ def from_files(files: Mapping[str, bytes]) -> DataSet:
 
 
 def from_folder(folder: Path) -> DataSet:
-    """A person's own four IDX files, each raw or .gz. Raises BadInput as `from_files`, or naming the files that are missing."""
+    """Read the four IDX files of a folder, each raw or with .gz.
+
+    Raises
+    ------
+    BadInput
+        When one is missing, and as `from_files`.
+    """
     contents, missing = {}, []
     for name in FILES.values():
-        found = [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
-        if found:
-            contents[name] = found[0].read_bytes()
+        for path in (folder / name, folder / f"{name}.gz"):
+            if path.is_file():
+                contents[name] = path.read_bytes()
+                break
         else:
             missing.append(name)
     if missing:
@@ -64,7 +85,7 @@ def from_folder(folder: Path) -> DataSet:
 
 
 def digits_8x8() -> DataSet:
-    """scikit-learn's own 1,797 digits of 8 x 8 pixels, brought from 0..16 to 0..255."""
+    """Return scikit-learn's own 1,797 digits of 8 x 8 pixels, brought from 0..16 to 0..255."""
     from sklearn.datasets import load_digits  # 0.5 s of imports that the other data sets do without
 
     digits = load_digits()

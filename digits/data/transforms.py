@@ -1,7 +1,8 @@
-"""Derivative images: what a person would still read as the same digit.
+"""Transforms of images that keep the digit: shift, affine and elastic.
 
-Everything works on a whole batch at once: uint8 or float images (n, height, width) in, the same dtype and shape out. What comes in
-from outside the picture is 0, the paper. x runs right and y down, in pixels; the centre is that of the picture.
+Each takes a batch of images (n, height, width), uint8 or float, and returns the same dtype and
+shape. What comes in from outside the image is 0, the paper. x runs right and y down, in pixels;
+the centre is that of the image.
 """
 
 import numpy as np
@@ -10,13 +11,26 @@ from scipy import ndimage, sparse
 
 
 def shift(images: NDArray, right: int, down: int) -> NDArray:
-    """Move by whole pixels, exactly: equal to `scipy.ndimage.shift(image, (down, right), cval=0)`."""
+    """Shift images by whole pixels, as `scipy.ndimage.shift(image, (down, right), cval=0)`.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width)
+        Any dtype.
+    right, down : int
+        How far, in pixels; negative for left and up.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width)
+    """
     height, width = images.shape[1:]
-    moved = np.zeros_like(images)
+    shifted = np.zeros_like(images)
     if abs(down) < height and abs(right) < width:
-        to, of = _overlap(down, height), _overlap(-down, height)
-        moved[:, to, _overlap(right, width)] = images[:, of, _overlap(-right, width)]
-    return moved
+        target_rows, source_rows = _overlap(down, height), _overlap(-down, height)
+        target_columns, source_columns = _overlap(right, width), _overlap(-right, width)
+        shifted[:, target_rows, target_columns] = images[:, source_rows, source_columns]
+    return shifted
 
 
 def _overlap(by: int, length: int) -> slice:
@@ -24,26 +38,38 @@ def _overlap(by: int, length: int) -> slice:
 
 
 def rotation(degrees: float) -> NDArray[np.float64]:
-    """The (2, 2) matrix that turns (x, y) counterclockwise, as seen on a screen where y runs down."""
+    """Return the (2, 2) matrix that rotates (x, y) counterclockwise, as seen on a screen."""
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return np.array([[cos, sin], [-sin, cos]])
 
 
 def scaling(factor: float) -> NDArray[np.float64]:
-    """The (2, 2) matrix that enlarges by `factor`."""
+    """Return the (2, 2) matrix that enlarges by `factor`."""
     return np.array([[factor, 0.0], [0.0, factor]])
 
 
 def shear(factor: float) -> NDArray[np.float64]:
-    """The (2, 2) matrix that slants: `factor` pixels to the right for each pixel up."""
+    """Return the (2, 2) matrix that slants: `factor` pixels to the right for each pixel up."""
     return np.array([[1.0, -factor], [0.0, 1.0]])
 
 
 def affine(images: NDArray, matrix: NDArray[np.float64]) -> NDArray:
-    """Send every point p = (x, y), measured from the centre, to matrix @ p; bilinear between pixels.
+    """Transform images linearly about their centre, with bilinear interpolation.
 
-    Equal to `scipy.ndimage.affine_transform(..., order=1, mode="grid-constant", cval=0)` image by image. One transformation of
-    all pixels is one sparse matrix, four entries a row, so the batch is a single product.
+    Equal to `scipy.ndimage.affine_transform(..., order=1, mode="grid-constant", cval=0)` image by
+    image. One transformation of all pixels is one sparse matrix, four entries a row, so the batch
+    is a single product.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width), uint8 or float
+        Whole numbers are rounded.
+    matrix : ndarray of shape (2, 2), float64
+        Where a point goes: p = (x, y), measured from the centre, to `matrix @ p`.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width)
     """
     n, height, width = images.shape
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
@@ -56,12 +82,10 @@ def affine(images: NDArray, matrix: NDArray[np.float64]) -> NDArray:
         column, row = left + dx, top + dy
         weight = (1 - np.abs(x - column)) * (1 - np.abs(y - row))
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        target = np.flatnonzero(inside)
-        weights += sparse.csr_array(
-            (weight[inside], (target, (row * width + column)[inside])), shape=weights.shape
-        )
-    moved = (weights @ images.reshape(n, -1).T).T.reshape(images.shape)
-    return _like(moved, images.dtype)
+        target, source = np.flatnonzero(inside), (row * width + column)[inside]
+        weights += sparse.csr_array((weight[inside], (target, source)), shape=weights.shape)
+    transformed = (weights @ images.reshape(n, -1).T).T.reshape(images.shape)
+    return _to_dtype(transformed, images.dtype)
 
 
 def elastic(
@@ -74,12 +98,38 @@ def elastic(
     shear: float = 0,
     shift: float = 0,
 ) -> NDArray:
-    """Distort each image by a smooth random field of displacements and a random affine transformation of its own.
+    """Distort each image by a random smooth field and a random affine transform of its own.
 
-    Uniform displacements of -1 to 1 pixel, smoothed by a Gaussian of `sigma` pixels, times `alpha`: Simard, Steinkraus & Platt
-    (2003), "Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis", section 2. The affine part is
-    uniform: up to `rotation` degrees and `shear`, either way; up to exp(`scale`) wider or narrower, higher or lower; up to `shift`
-    pixels in any direction. All is drawn image by image, so one generator gives the same pictures however they are cut.
+    The field is of uniform displacements of -1 to 1 pixel, smoothed by a Gaussian. All is drawn
+    image by image, so the result does not depend on the batches that the images come in.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width), uint8 or float
+        Whole numbers are rounded.
+    alpha : float
+        Factor of the smoothed displacements.
+    sigma : float
+        Standard deviation of the Gaussian, in pixels.
+    rng : Generator
+        What is drawn from.
+    rotation : float, default=0
+        Rotate by up to so many degrees, either way.
+    scale : float, default=0
+        Stretch width and height, each by a factor of exp(-scale) to exp(scale).
+    shear : float, default=0
+        Slant by up to so many pixels to the right or left for each pixel up.
+    shift : float, default=0
+        Shift by up to so many pixels, along x and along y.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width)
+
+    References
+    ----------
+    P. Y. Simard, D. Steinkraus, J. C. Platt (2003), "Best Practices for Convolutional Neural
+    Networks Applied to Visual Document Analysis", section 2.
     """
     n, height, width = images.shape
     drawn = 2 * rng.random((n, 6 + 2 * height * width), dtype=np.float32) - 1
@@ -88,34 +138,42 @@ def elastic(
     smooth = [_gaussian(side, sigma) for side in (height, width)]
     across, along = np.moveaxis(alpha * (smooth[0] @ fields @ smooth[1].T), 1, 0)
     middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
-    y, x = (
-        np.mgrid[:height, :width].astype(np.float32)
-        - np.array([middle_y, middle_x], np.float32)[:, None, None]
-    )
+    middle = np.array([middle_y, middle_x], np.float32)[:, None, None]
+    y, x = np.mgrid[:height, :width].astype(np.float32) - middle
     cos, sin = np.cos(np.radians(rotation * turn)), np.sin(np.radians(rotation * turn))
     wide, high = np.exp(-scale * wide), np.exp(-scale * high)
     from_x = wide * (cos * x + sin * y) + shear * slant * y + shift * right + across
     from_y = high * (cos * y - sin * x) + shift * down + along
-    return _like(
-        bilinear(images.astype(np.float32), from_y + middle_y, from_x + middle_x), images.dtype
-    )
+    distorted = bilinear(images.astype(np.float32), from_y + middle_y, from_x + middle_x)
+    return _to_dtype(distorted, images.dtype)
 
 
-def _gaussian(side: int, sigma: float) -> NDArray[np.float32]:
-    """`scipy.ndimage.gaussian_filter1d` along a line of so many pixels, as a matrix."""
-    return ndimage.gaussian_filter1d(np.eye(side), sigma, mode="constant", axis=0).astype(
-        np.float32
-    )
+def _gaussian(length: int, sigma: float) -> NDArray[np.float32]:
+    """Return `scipy.ndimage.gaussian_filter1d` along a line of pixels, as a matrix."""
+    kernel = ndimage.gaussian_filter1d(np.eye(length), sigma, mode="constant", axis=0)
+    return kernel.astype(np.float32)
 
 
 def bilinear(images: NDArray, rows: NDArray, columns: NDArray) -> NDArray:
-    """Each image (n, height, width) at points of its own, (n, height, width) rows and columns in pixels; 0 outside the picture."""
-    where = np.broadcast_arrays(np.arange(len(images))[:, None, None], rows, columns)
-    return ndimage.map_coordinates(images, where, order=1, mode="grid-constant")
+    """Interpolate each image at points of its own; outside the image it is 0.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width), float
+        What is interpolated.
+    rows, columns : ndarray of shape (n, height, width)
+        The points, in pixels from the first.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width)
+    """
+    points = np.broadcast_arrays(np.arange(len(images))[:, None, None], rows, columns)
+    return ndimage.map_coordinates(images, points, order=1, mode="grid-constant")
 
 
-def _like(values: NDArray, dtype: np.dtype) -> NDArray:
-    """Back to the images' own dtype: whole numbers are rounded and kept in its range, not cut off."""
+def _to_dtype(values: NDArray, dtype: np.dtype) -> NDArray:
+    """Convert to the images' own dtype: for integers, rounded and clipped to its range."""
     if np.issubdtype(dtype, np.integer):
         limits = np.iinfo(dtype)
         values = np.clip(np.rint(values), limits.min, limits.max)

@@ -18,7 +18,7 @@ from dvc.rwlock import RWLOCK_FILE, RWLockFileCorruptedError
 from tqdm import tqdm
 
 from digits.common.errors import BadInput
-from digits.common.resources import threads
+from digits.common.resources import n_threads
 
 # Reading the queue reads all messages of its workers, which takes a while on a long queue.
 POLL_SECONDS = 5
@@ -125,7 +125,7 @@ def start_workers(root: Path, jobs: int, queue: Queue, have_begun: bool) -> None
         )
     if queue.waiting:
         repair_locks(root)
-        per_worker = str(max(threads() // jobs, 1))
+        per_worker = str(max(n_threads() // jobs, 1))
         run_dvc(root, "queue", "start", "--jobs", str(jobs), DIGITS_THREADS=per_worker)
 
 

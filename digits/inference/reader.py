@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
-from digits.common.resources import threads
+from digits.common.resources import n_threads
 from digits.inference.handwriting import read_digit
 from digits.inference.photo import SUFFIXES
 from digits.metrics import predictions
@@ -60,7 +60,7 @@ class Reader:
     def answers(self, paths: Iterable[Path], batch: int = BATCH) -> Iterator[Answer]:
         """The answer to each picture, in their order, `batch` in memory at a time; one that cannot be read stops no other."""
         todo = iter(paths)
-        with ThreadPoolExecutor(threads()) as pool:
+        with ThreadPoolExecutor(n_threads()) as pool:
             while some := list(islice(todo, batch)):
                 with warnings.catch_warnings():
                     # Of pixels on the large side, of EXIF that is damaged: what matters is whether the picture can be read.

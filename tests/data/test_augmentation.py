@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from digits.common.arrays import open_array, write_chunks
 from digits.data import augmentation
-from digits.data.augmentation import copies, derived
+from digits.data.augmentation import augment_in_chunks, make_transforms
 from digits.data.loaders import digits_8x8
 from digits.data.transforms import affine, elastic, rotation, scaling, shear, shift
 
@@ -48,7 +48,7 @@ def images() -> NDArray[np.uint8]:
 
 def all_of(images: NDArray, settings: dict[str, Any], seed: int) -> NDArray:
     """(1 + copies, rows, height, width)."""
-    chunks = list(derived(images, ROWS, copies(settings), seed))
+    chunks = list(augment_in_chunks(images, ROWS, make_transforms(settings), seed))
     return np.concatenate(chunks).reshape(-1, len(ROWS), *images.shape[1:])
 
 
@@ -72,7 +72,7 @@ def test_originals_come_first_and_copies_in_the_order_of_the_sections(
     ]
     pictures = all_of(images, EVERYTHING, seed=5)
     assert pictures.dtype == np.uint8
-    assert len(pictures) == len(expected) + 3 == 1 + len(copies(EVERYTHING))
+    assert len(pictures) == len(expected) + 3 == 1 + len(make_transforms(EVERYTHING))
     np.testing.assert_array_equal(pictures[: len(expected)], expected)
 
 
@@ -112,7 +112,9 @@ def test_every_chunk_of_every_copy_draws_from_a_generator_of_its_own(
     monkeypatch: pytest.MonkeyPatch, images: NDArray[np.uint8], chunk: int
 ) -> None:
     monkeypatch.setattr(augmentation, "CHUNK", chunk)
-    how = copies(NOTHING | {"shifts": [[1, 0]], "elastic": STILL | {"copies": 2, "alpha": 12.0}})
+    how = make_transforms(
+        NOTHING | {"shifts": [[1, 0]], "elastic": STILL | {"copies": 2, "alpha": 12.0}}
+    )
     expected = [
         [
             images[rows],
@@ -122,7 +124,7 @@ def test_every_chunk_of_every_copy_draws_from_a_generator_of_its_own(
         for start in range(0, len(ROWS), chunk)
         for rows in [ROWS[start : start + chunk]]
     ]
-    pictures = list(derived(images, ROWS, how, seed=6))
+    pictures = list(augment_in_chunks(images, ROWS, how, seed=6))
     assert [len(part) for part in pictures] == [len(parts[0]) for parts in expected] * 4
     np.testing.assert_array_equal(
         np.concatenate(pictures),
@@ -175,7 +177,7 @@ def test_no_more_is_computed_than_is_soon_needed(
         computed.append(rng)
         return images
 
-    pictures = derived(images, ROWS, [copy] * 9, seed=0)
+    pictures = augment_in_chunks(images, ROWS, [copy] * 9, seed=0)
     for _ in range(len(ROWS) + 1):
         next(pictures)
     time.sleep(0.3)
@@ -190,13 +192,13 @@ def test_memory_stays_flat_as_copies_grow(tmp_path: Path) -> None:
     images = np.lib.format.open_memmap(
         tmp_path / "raw.npy", mode="w+", dtype=np.uint8, shape=(n, 28, 28)
     )
-    how = copies(
+    how = make_transforms(
         NOTHING | {"shifts": [[1 + number % 5, number // 5] for number in range(n_copies)]}
     )
     process, used = psutil.Process(), []
 
     def watched() -> Any:
-        for chunk in derived(images, np.arange(n), how, seed=0):
+        for chunk in augment_in_chunks(images, np.arange(n), how, seed=0):
             used.append(process.memory_info().rss / 2**20)
             yield chunk
 

@@ -1,6 +1,5 @@
 """Folds and validation against scikit-learn's own cross-validation, and who saw what."""
 
-import os
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
-from digits.common.resources import all_threads, threads
+from digits.common.resources import all_threads
 from digits.data.folds import TEST, assign_folds, make_target
 from digits.data.loaders import digits_8x8
 from digits.data.transforms import affine, rotation
@@ -416,35 +415,3 @@ class TestScores:
         self, scores: list[float], probability: bool, decided: list[bool]
     ) -> None:
         np.testing.assert_array_equal(decide(np.array(scores, float), probability), decided)
-
-
-class TestThreads:
-    @pytest.mark.parametrize(("given", "expected"), [("1", 1), ("7", 7)])
-    def test_are_what_the_environment_says(
-        self, monkeypatch: pytest.MonkeyPatch, given: str, expected: int
-    ) -> None:
-        monkeypatch.setenv("DIGITS_THREADS", given)
-        assert threads() == expected
-
-    @pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", " ", "²"])
-    def test_nonsense_is_bad_input(self, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
-        monkeypatch.setenv("DIGITS_THREADS", given)
-        with pytest.raises(BadInput, match="DIGITS_THREADS"):
-            threads()
-
-    @pytest.mark.parametrize("given", [None, ""])
-    def test_are_one_for_each_core_by_default(
-        self, monkeypatch: pytest.MonkeyPatch, given: str | None
-    ) -> None:
-        monkeypatch.delenv("DIGITS_THREADS", raising=False)
-        if given is not None:
-            monkeypatch.setenv("DIGITS_THREADS", given)
-        assert threads() == len(os.sched_getaffinity(0))
-
-    def test_are_those_that_this_process_may_use(self) -> None:
-        allowed = os.sched_getaffinity(0)
-        try:
-            os.sched_setaffinity(0, {min(allowed)})
-            assert threads() == 1
-        finally:
-            os.sched_setaffinity(0, allowed)

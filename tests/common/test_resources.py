@@ -1,0 +1,40 @@
+"""How many threads may work."""
+
+import os
+
+import pytest
+
+from digits.common.errors import BadInput
+from digits.common.resources import n_threads
+
+
+class TestThreads:
+    @pytest.mark.parametrize(("given", "expected"), [("1", 1), ("7", 7)])
+    def test_are_what_the_environment_says(
+        self, monkeypatch: pytest.MonkeyPatch, given: str, expected: int
+    ) -> None:
+        monkeypatch.setenv("DIGITS_THREADS", given)
+        assert n_threads() == expected
+
+    @pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", " ", "²"])
+    def test_nonsense_is_bad_input(self, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+        monkeypatch.setenv("DIGITS_THREADS", given)
+        with pytest.raises(BadInput, match="DIGITS_THREADS"):
+            n_threads()
+
+    @pytest.mark.parametrize("given", [None, ""])
+    def test_are_one_for_each_core_by_default(
+        self, monkeypatch: pytest.MonkeyPatch, given: str | None
+    ) -> None:
+        monkeypatch.delenv("DIGITS_THREADS", raising=False)
+        if given is not None:
+            monkeypatch.setenv("DIGITS_THREADS", given)
+        assert n_threads() == len(os.sched_getaffinity(0))
+
+    def test_are_those_that_this_process_may_use(self) -> None:
+        allowed = os.sched_getaffinity(0)
+        try:
+            os.sched_setaffinity(0, {min(allowed)})
+            assert n_threads() == 1
+        finally:
+            os.sched_setaffinity(0, allowed)
