@@ -82,10 +82,10 @@ def _workspace() -> "Reader":
 
 def _champion() -> "Reader":
     from digits.inference.reader import load_reader
-    from digits.tracking.registry import champion_files
+    from digits.tracking.registry import download_champion
 
     with mlflow_errors_as_bad_input(), TemporaryDirectory() as temporary:
-        files = champion_files(open_runs(), Path(temporary))
+        files = download_champion(open_runs(), Path(temporary))
         return load_reader(files.model, files.validation, files.target)
 
 

@@ -67,12 +67,12 @@ def promote(root: Path, store: "Store", name: str, force: bool = False) -> str:
     """
     from digits.experiments.comparison import BETTER
     from digits.experiments.revisions import read_hash, read_revision
-    from digits.tracking.registry import MODEL, champion, complete_run_of, register
+    from digits.tracking.registry import MODEL, find_champion, find_complete_run, register_champion
 
     revision = read_revision(root, name, "validation")
-    today = champion(store)
+    today = find_champion(store)
     champion_id = today.run_id if today else None
-    run = complete_run_of(store, read_hash(root, name, "models"), champion_id)
+    run = find_complete_run(store, read_hash(root, name, "models"), champion_id)
     if run is None:
         raise BadInput(
             f"{name} has no run in MLflow: check it out, or `dvc exp apply {name}`, "
@@ -98,7 +98,7 @@ def promote(root: Path, store: "Store", name: str, force: bool = False) -> str:
         tags |= {"compared_with": today.version, "comparison": comparison}
         if not is_better:
             tags["forced"] = "true"
-    version = register(store, run, tags)
+    version = register_champion(store, run, tags)
     return f"{sentence}. It is version {version.version} of {MODEL} in MLflow's registry."
 
 

@@ -76,14 +76,12 @@ def save_for_serving(model: str, folder: Path) -> Path:
         pipeline = load_model(file)  # with our list of trusted types, before MLflow loads it
         example = np.zeros((1, pipeline.n_features_in_), np.uint8)
         remove(folder)
-        save_for_mlflow(
-            folder, ModelFiles(file, example, pipeline.classes_.dtype, ROOT / "digits")
-        )
+        save_for_mlflow(folder, ModelFiles(file, example, pipeline.classes_.dtype, ROOT / "digits"))
     return folder
 
 
 def _model_file(model: str, folder: Path) -> Path:
-    from digits.tracking.registry import champion_files, files_of, find_run
+    from digits.tracking.registry import download_champion, download_model, find_run
 
     if model == "workspace":
         if not (file := ROOT / "models" / "model.skops").exists():
@@ -92,5 +90,5 @@ def _model_file(model: str, folder: Path) -> Path:
         return file
     store = open_runs()
     if model == "champion":
-        return champion_files(store, folder).model
-    return files_of(store, find_run(store, model), folder).model
+        return download_champion(store, folder).model
+    return download_model(store, find_run(store, model), folder).model

@@ -1,4 +1,7 @@
-"""Where runs are kept, and whether a result has its run already: answered without MLflow, whose import takes longer."""
+"""Where runs are kept, and whether a result has its run already.
+
+This is answered without MLflow, whose import takes longer than the answer.
+"""
 
 import hashlib
 import json
@@ -17,18 +20,34 @@ log = logging.getLogger(__name__)
 
 KEY = "result_key"  # tag of a run: which result it is
 
-COMPLETE = "complete"  # tag of a run that has all its metrics, pictures and the model: the `evaluation_key` of them
+# Tag of a run that has all its metrics, plots and the model: which evaluation it shows.
+COMPLETE = "complete"
 
 
 def result_key(params: Mapping[str, Any], model_sha256: str) -> str:
-    """The name of a result: SHA-256 of the parameters that matter and of the model's bytes (64 hexadecimal digits)."""
-    return hashlib.sha256(json.dumps([params, model_sha256], sort_keys=True).encode()).hexdigest()
+    """The name of a result: SHA-256 of the parameters that matter and of the model's own SHA-256.
+
+    Parameters
+    ----------
+    params : mapping
+        Those that matter, nested.
+    model_sha256 : str
+        Of the model's file.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    content = json.dumps([params, model_sha256], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def evaluation_key(files: Iterable[Path]) -> str:
-    """The name of what was measured and drawn: SHA-256 of the files' names and contents (64 hexadecimal digits).
+    """The name of an evaluation: SHA-256 of the names and contents of its files (64 digits).
 
-    One model is measured anew when the code that measures changes, or one's own test images do; that is another run.
+    One model is evaluated again when the code that measures changes, or one's own test images do;
+    that is another run.
     """
     named = sorted((file.as_posix(), file_sha256(file)) for file in files)
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()
@@ -43,14 +62,16 @@ def server() -> str | None:
 def database(folder: Path) -> Path:
     """The sqlite file that MLFLOW_TRACKING_URI names, else mlflow.db in `folder`.
 
-    A relative path is meant from the repository, which `folder` is in, not from the temporary copy that a DVC queue works in.
+    A relative path is meant from the repository, which `folder` is in, not from the temporary copy
+    that a DVC queue works in.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     if uri.startswith("sqlite:///"):
         return folder.absolute().parent / unquote(uri.removeprefix("sqlite:///"))
     if uri and not server():
         log.warning(
-            "MLFLOW_TRACKING_URI is %r, allowed are http(s)://... and sqlite:///FILE: runs go to %s",
+            "MLFLOW_TRACKING_URI is %r, allowed are http(s)://... and sqlite:///FILE: "
+            "runs go to %s",
             uri,
             folder,
         )
@@ -58,7 +79,7 @@ def database(folder: Path) -> Path:
 
 
 def store_folder(root: Path) -> Path:
-    """The folder of the embedded store of a repository; its worktrees share one, which outlives them."""
+    """The folder of a repository's embedded store. Its worktrees share one, which outlives them."""
     git = root / ".git"
     if git.is_file():  # a worktree, whose .git names a folder that names the repository's
         folder = root / git.read_text(encoding="utf-8").partition("gitdir: ")[2].strip()
@@ -70,25 +91,42 @@ def store_folder(root: Path) -> Path:
 
 
 def has_complete_run(folder: Path, key: str, evaluation: str) -> bool:
-    """Whether the embedded store certainly holds a complete run of the result, so measured, and none that a killed process left
-    RUNNING.
+    """Whether the embedded store certainly has a complete run, and none left to end.
 
     Of a server only MLflow can say.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the embedded store.
+    key : str
+        The result's (`result_key`).
+    evaluation : str
+        The evaluation's (`evaluation_key`).
+
+    Returns
+    -------
+    bool
+        False also when a killed process left any run RUNNING: MLflow has to end it.
     """
     if server() or not (file := database(folder)).exists():
         return False
     query = """
-        SELECT 1 FROM runs JOIN tags AS result USING (run_uuid) JOIN tags AS state USING (run_uuid)
-        WHERE runs.lifecycle_stage = 'active' AND result.key = ? AND result.value = ? AND state.key = ? AND state.value = ?
-        AND NOT EXISTS (SELECT 1 FROM runs WHERE status = 'RUNNING' AND lifecycle_stage = 'active')
+        SELECT 1 FROM runs
+        JOIN tags AS result USING (run_uuid)
+        JOIN tags AS state USING (run_uuid)
+        WHERE runs.lifecycle_stage = 'active'
+        AND result.key = ? AND result.value = ?
+        AND state.key = ? AND state.value = ?
+        AND NOT EXISTS (
+            SELECT 1 FROM runs WHERE status = 'RUNNING' AND lifecycle_stage = 'active'
+        )
     """
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
-            return (
-                connection.execute(query, (KEY, key, COMPLETE, evaluation)).fetchone() is not None
-            )
-    except (
-        sqlite3.Error
-    ) as error:  # MLflow's tables have changed, or it is writing: it will have to say itself
+            row = connection.execute(query, (KEY, key, COMPLETE, evaluation)).fetchone()
+    except sqlite3.Error as error:
+        # MLflow's tables have changed, or another process is writing: MLflow will have to say.
         log.info("asking MLflow, since its database did not answer: %s", error)
         return False
+    return row is not None

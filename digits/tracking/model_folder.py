@@ -25,7 +25,7 @@ from digits.models.trusted import TRUSTED
 
 NAME = "model"  # of a run's logged model
 
-_FILE = "model.skops"
+MODEL_FILE = "model.skops"  # in the folder
 
 _REQUIREMENTS = ("mlflow", "numpy", "scikit-learn", "scipy", "skops", "tqdm")
 
@@ -69,7 +69,7 @@ def save_for_mlflow(folder: Path, files: ModelFiles, metadata: Model | None = No
     metadata = metadata or Model()
     code = f"code/{files.code.name}"
     shutil.copytree(files.code, folder / code, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copyfile(files.model, folder / _FILE)
+    shutil.copyfile(files.model, folder / MODEL_FILE)
     requirements = [f"{package}=={version(package)}" for package in _REQUIREMENTS]
     (folder / "requirements.txt").write_text("\n".join(requirements), encoding="utf-8")
     _mlflow_conda_env(  # type: ignore[no-untyped-call]
@@ -86,7 +86,7 @@ def save_for_mlflow(folder: Path, files: ModelFiles, metadata: Model | None = No
     mlflow.pyfunc.add_to_model(
         metadata,
         loader_module="mlflow.sklearn",
-        model_path=_FILE,
+        model_path=MODEL_FILE,
         code="code",
         conda_env="conda.yaml",
         python_env="python_env.yaml",
@@ -94,7 +94,7 @@ def save_for_mlflow(folder: Path, files: ModelFiles, metadata: Model | None = No
     )
     metadata.add_flavor(
         "sklearn",
-        pickled_model=_FILE,
+        pickled_model=MODEL_FILE,
         sklearn_version=version("scikit-learn"),
         serialization_format="skops",
         skops_trusted_types=TRUSTED,

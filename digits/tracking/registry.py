@@ -1,4 +1,4 @@
-"""The champion: of all models that were tried, the one in MLflow's registry that `predict --champion` and `make serve` use."""
+"""The champion in MLflow's registry: the model that `predict --champion` and `serve` can use."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,67 +10,99 @@ from mlflow.entities.model_registry import ModelVersion
 
 from digits.common.errors import BadInput
 from digits.tracking.lookup import COMPLETE
+from digits.tracking.model_folder import MODEL_FILE
 from digits.tracking.store import Store
 
 MODEL, ALIAS = "digits", "champion"
 
 
 @dataclass(frozen=True)
-class Files:
-    """A logged model on this machine: the file that `persistence.load_model` reads, what it said in validation, its `target`."""
+class DownloadedModel:
+    """A logged model on this machine.
+
+    Attributes
+    ----------
+    model : Path
+        The file that `persistence.load_model` reads.
+    validation : Path or None
+        The folder of its predictions in validation, if it was validated.
+    target : int or str
+        What it tells: "digit", or a digit for whether an image is that digit.
+    """
 
     model: Path
     validation: Path | None
     target: int | str
 
 
-def champion(store: Store) -> ModelVersion | None:
-    """Today's champion, if there is one."""
+def find_champion(store: Store) -> ModelVersion | None:
+    """Return today's champion, if there is one."""
     try:
         return store.client.get_model_version_by_alias(MODEL, ALIAS)
     except mlflow.MlflowException as error:
-        if error.error_code in (
-            "RESOURCE_DOES_NOT_EXIST",
-            "INVALID_PARAMETER_VALUE",
-        ):  # no such model, no such alias
+        # The first when there is no such model, the second when it has no such alias.
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
 
 
-def champion_files(store: Store, folder: Path) -> Files:
-    """Bring the champion's files into a folder, unless they are on this machine. Raises BadInput when there is no champion."""
-    today = champion(store)
-    if not today:
+def download_champion(store: Store, folder: Path) -> DownloadedModel:
+    """Bring the champion's files into a folder, as `download_model` does.
+
+    Raises BadInput when there is no champion.
+    """
+    champion = find_champion(store)
+    if not champion:
         raise BadInput("there is no champion yet: `python -m digits promote EXPERIMENT` makes one.")
-    return files_of(store, store.client.get_run(today.run_id or ""), folder)
+    return download_model(store, store.client.get_run(champion.run_id or ""), folder)
 
 
-def files_of(store: Store, run: Run, folder: Path) -> Files:
-    """Bring the files of a run's model into a folder, unless they are on this machine. Raises BadInput when it has no model."""
-    location = _logged_model(store, run).artifact_location
-    model = Path(
-        mlflow.artifacts.download_artifacts(
-            artifact_uri=f"{location}/model.skops", dst_path=str(folder)
-        )
-    )
+def download_model(store: Store, run: Run, folder: Path) -> DownloadedModel:
+    """Bring the files of a run's model into a folder, unless they are on this machine.
+
+    Parameters
+    ----------
+    store : Store
+        Where the run is.
+    run : Run
+        Whose model.
+    folder : Path
+        For what has to be downloaded from a server.
+
+    Raises
+    ------
+    BadInput
+        When the run has no model.
+    """
+    uri = f"{_logged_model(store, run).artifact_location}/{MODEL_FILE}"
+    model = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
     validation = download_validation(store, run, folder)
     target = run.data.params["target"]
-    return Files(model, validation, target if target == "digit" else int(target))
+    return DownloadedModel(model, validation, target if target == "digit" else int(target))
+
+
+def download_validation(store: Store, run: Run, folder: Path) -> Path | None:
+    """Bring a run's predictions in validation into a folder; None when it was not validated."""
+    if not store.client.list_artifacts(run.info.run_id, "validation"):
+        return None
+    return Path(store.client.download_artifacts(run.info.run_id, "validation", str(folder)))
 
 
 def find_run(store: Store, name: str) -> Run:
-    """A run by its id or its name. Raises BadInput when there is none, or several."""
+    """Return a run by its id or its name. Raises BadInput when there is none, or several."""
     with suppress(mlflow.MlflowException):  # no such id
         return store.client.get_run(name)
-    found = [] if "'" in name else store.runs(f"attributes.run_name = '{name}'")
-    if len(found) != 1:
-        ids = ", ".join(run.info.run_id for run in found)
-        what = f"the name of {len(found)} runs ({ids})" if found else "no run here"
-        raise BadInput(f"{name} is {what}: allowed is a run's id, or its name if no other has it.")
-    return found[0]
+    runs = [] if "'" in name else store.runs(f"attributes.run_name = '{name}'")
+    if len(runs) != 1:
+        ids = ", ".join(run.info.run_id for run in runs)
+        problem = f"the name of {len(runs)} runs ({ids})" if runs else "no run here"
+        raise BadInput(
+            f"{name} is {problem}: allowed is a run's id, or its name if no other has it."
+        )
+    return runs[0]
 
 
-def complete_run_of(store: Store, models_hash: str, preferred_run: str | None) -> Run | None:
+def find_complete_run(store: Store, models_hash: str, preferred_run: str | None) -> Run | None:
     """A complete run of a model.
 
     Parameters
@@ -92,28 +124,7 @@ def complete_run_of(store: Store, models_hash: str, preferred_run: str | None) -
     return next(iter(preferred + runs), None)
 
 
-def _logged_model(store: Store, run: Run) -> LoggedModel:
-    outputs = store.client.get_run(run.info.run_id).outputs
-    models = [
-        store.client.get_logged_model(output.model_id)
-        for output in (outputs.model_outputs if outputs else [])
-    ]
-    whole = [
-        model for model in models if model.status == LoggedModelStatus.READY
-    ]  # others were being logged at a kill
-    if not whole:
-        raise BadInput(f"the run {run.info.run_name} has no model.")
-    return whole[0]
-
-
-def download_validation(store: Store, run: Run, folder: Path) -> Path | None:
-    """Bring a run's predictions in validation into a folder; None when it was not validated."""
-    if not store.client.list_artifacts(run.info.run_id, "validation"):
-        return None
-    return Path(store.client.download_artifacts(run.info.run_id, "validation", str(folder)))
-
-
-def register(store: Store, run: Run, tags: dict[str, str]) -> ModelVersion:
+def register_champion(store: Store, run: Run, tags: dict[str, str]) -> ModelVersion:
     """Make a run's model the champion: a new version in MLflow's registry, with these tags."""
     logged = _logged_model(store, run)
     if not store.client.search_registered_models(f"name = '{MODEL}'"):
@@ -125,3 +136,12 @@ def register(store: Store, run: Run, tags: dict[str, str]) -> ModelVersion:
     )
     store.client.set_registered_model_alias(MODEL, ALIAS, version.version)
     return version
+
+
+def _logged_model(store: Store, run: Run) -> LoggedModel:
+    outputs = store.client.get_run(run.info.run_id).outputs
+    for output in outputs.model_outputs if outputs else []:
+        model = store.client.get_logged_model(output.model_id)
+        if model.status == LoggedModelStatus.READY:  # another was being logged at a kill
+            return model
+    raise BadInput(f"the run {run.info.run_name} has no model.")

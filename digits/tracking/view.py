@@ -1,7 +1,8 @@
 """The runs table of the MLflow UI, with the columns this project is about.
 
-Left alone MLflow shows none of our params and metrics. A view (columns, their order and widths) can be kept in a tag of the
-experiment, under a key that an address may name: so do MLflow's own menu Views and its links to share.
+Left alone MLflow shows none of our params and metrics. A view (columns, their order and widths) can
+be kept in a tag of the experiment, under a key that an address may name: so do MLflow's own menu
+Views and its links to share.
 """
 
 import json
@@ -34,8 +35,9 @@ def save_view(client: mlflow.MlflowClient, experiment_id: str) -> None:
 
 
 def url(host: str, experiment_id: str) -> str:
-    """The address at which the UI opens with the view, and with its menu for training rather than for language models."""
-    return f"{host}/#/experiments/{experiment_id}/runs?viewStateShareKey={TITLE}&workflowType=machine_learning"
+    """The address at which the UI opens with the view, and with its menu for training."""
+    query = f"viewStateShareKey={TITLE}&workflowType=machine_learning"
+    return f"{host}/#/experiments/{experiment_id}/runs?{query}"
 
 
 def _view() -> str:

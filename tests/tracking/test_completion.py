@@ -17,7 +17,7 @@ from digits.params.nested import flatten
 from digits.tracking.completion import complete_run
 from digits.tracking.live import live_run
 from digits.tracking.lookup import KEY, has_complete_run
-from digits.tracking.registry import files_of as files_of_model
+from digits.tracking.registry import download_model
 from digits.tracking.store import Store
 from tests.imports import ROOT
 from tests.runs import (
@@ -221,7 +221,7 @@ class TestCompleteRun:
         complete(shared, key, made)
         (run,) = with_key(shared, key)
         assert len(models_of(run, uri_of(shared))) == 4
-        found = files_of_model(store, run, tmp_path).model
+        found = download_model(store, run, tmp_path).model
         assert predictions(found).tolist() == predictions(made / "model.skops").tolist()
 
     def test_models_load_and_predict_the_same_without_the_project(
