@@ -12,7 +12,12 @@ from scipy.stats import binom, norm
 from tqdm import tqdm
 
 from digits.metrics.classification import by_class
-from digits.metrics.intervals import percentiles, proportion, resampled_counts, resampled_ranking
+from digits.metrics.intervals import (
+    percentile_interval,
+    resampled_counts,
+    resampled_ranking,
+    wilson_interval,
+)
 from digits.metrics.paired import mcnemar, paired_difference
 
 IMAGES = 10_000
@@ -25,7 +30,11 @@ DISCORDANT = (
     0.023,
     0.055,
 )  # images that one of two models alone gets right; with errors at random it is 5.7 %
-p_value, difference_of, accuracy_of = cache(mcnemar), cache(paired_difference), cache(proportion)
+p_value, difference_of, accuracy_of = (
+    cache(mcnemar),
+    cache(paired_difference),
+    cache(wilson_interval),
+)
 
 
 def main(pairs: int = 2_000) -> None:
@@ -104,7 +113,7 @@ def macro_f1_coverage(rng: np.random.Generator, times: int) -> float:
         rng.multinomial(IMAGES, cells.ravel(), times), "macro F1", disable=None, leave=False
     ):
         again = resampled_counts(np.repeat(np.arange(100), counts), 100).reshape(-1, 10, 10)
-        ends.append(percentiles(by_class(again)["f1"].mean(axis=1), CONFIDENCE))
+        ends.append(percentile_interval(by_class(again)["f1"].mean(axis=1), CONFIDENCE))
     return _held(np.array(ends), by_class(cells[None])["f1"].mean())
 
 
@@ -113,7 +122,9 @@ def roc_auc_coverage(rng: np.random.Generator, times: int, images: int) -> float
     ends = []
     for _ in tqdm(range(times), "ROC AUC", disable=None, leave=False):
         y = rng.random(images) < 0.1
-        ends.append(percentiles(resampled_ranking(y, rng.normal(2.5 * y)), CONFIDENCE)[:, 0])
+        ends.append(
+            percentile_interval(resampled_ranking(y, rng.normal(2.5 * y)), CONFIDENCE)[:, 0]
+        )
     return _held(np.array(ends), norm.cdf(2.5 / np.sqrt(2)))
 
 

@@ -22,7 +22,7 @@ from digits.metrics.curves import (
     threshold_table,
 )
 from digits.metrics.label_errors import without_disputed
-from digits.metrics.predictions import Predictions, load
+from digits.metrics.predictions import Predictions
 from digits.metrics.robustness import Point, robustness
 from digits.models.persistence import load_model
 from digits.params.schema import Params
@@ -90,5 +90,5 @@ def held_out() -> Scored:
     folder = Path("models/validation")
     if not folder.exists():
         return {}
-    said = load(lambda name: (folder / name).open("rb"))
+    said = Predictions.load(lambda name: (folder / name).open("rb"))
     return {"validation": (said.labels, said.scores)}

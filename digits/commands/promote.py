@@ -107,7 +107,6 @@ def _compare_with_champion(
 ) -> "PairedValidation | None":
     """How the challenger did in validation against the champion; None if that cannot be said."""
     from digits.experiments.ranking import compare_validation
-    from digits.metrics.predictions import load
     from digits.tracking.registry import download_validation
 
     if _dataset_digests(champion) != _dataset_digests(challenger):
@@ -116,7 +115,7 @@ def _compare_with_champion(
         folder = download_validation(store, champion, Path(temporary))
         if folder is None:
             return None
-        champion_predictions = load(lambda file: (folder / file).open("rb"))
+        champion_predictions = Predictions.load(lambda file: (folder / file).open("rb"))
         return compare_validation(champion_predictions, predictions, CONFIDENCE)
 
 

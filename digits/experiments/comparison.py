@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from digits.common.errors import BadInput
 from digits.experiments.revisions import Revision
 from digits.metrics.classification import RANKING_METRICS, by_class
-from digits.metrics.intervals import percentiles, resampled_counts, resampled_ranking
+from digits.metrics.intervals import percentile_interval, resampled_counts, resampled_ranking
 from digits.metrics.paired import holm, mcnemar, paired_difference
 from digits.metrics.predictions import Predictions
 from digits.params.nested import flatten
@@ -113,7 +113,7 @@ def compare(a: Revision, b: Revision, confidence: float = 0.95) -> Comparison:
     """
     _check_comparable(a, b)
     first, second = a.predictions, b.predictions
-    accuracy = _compare_proportions("accuracy", first.right, second.right, confidence)
+    accuracy = _compare_proportions("accuracy", first.correct, second.correct, confidence)
     if first.scores.ndim == 1:
         others, per_digit = _compare_yes_no(first, second, confidence), []
     else:
@@ -186,7 +186,7 @@ def _compare_digits(a: Predictions, b: Predictions, confidence: float) -> list[D
     """The recall of each digit that there are images of, with Holm's correction."""
     of_digit = {digit: a.labels == digit for digit in range(10)}
     recalls = [
-        _compare_proportions(f"recall_{digit}", a.right[images], b.right[images], confidence)
+        _compare_proportions(f"recall_{digit}", a.correct[images], b.correct[images], confidence)
         for digit, images in of_digit.items()
         if images.any()
     ]
@@ -217,9 +217,9 @@ def _compare_yes_no(a: Predictions, b: Predictions, confidence: float) -> list[D
     if not 0 < a.labels.sum() < len(a.labels):
         return differences
     resampled = resampled_ranking(b.labels, b.scores) - resampled_ranking(a.labels, a.scores)
-    for replicates, (name, metric) in zip(resampled.T, RANKING_METRICS.items(), strict=True):
-        values = metric(a.labels, a.scores), metric(b.labels, b.scores)
-        differences.append(_compare_resampled(name, *values, replicates, confidence))
+    for replicates, metric in zip(resampled.T, RANKING_METRICS, strict=True):
+        values = metric.score(a.labels, a.scores), metric.score(b.labels, b.scores)
+        differences.append(_compare_resampled(metric.name, *values, replicates, confidence))
     return differences
 
 
@@ -227,7 +227,7 @@ def _compare_resampled(
     name: str, a: float, b: float, replicates: NDArray, confidence: float
 ) -> Difference:
     """A metric of A and of B, and their difference in each resample (resamples,)."""
-    low, high = percentiles(replicates, confidence).tolist()
+    low, high = percentile_interval(replicates, confidence).tolist()
     word = verdict(b - a, is_significant=not low <= 0 <= high)
     return Difference(name, float(a), float(b), float(b - a), low, high, word)
 

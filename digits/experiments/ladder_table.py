@@ -11,7 +11,7 @@ from digits.common.errors import BadInput
 from digits.experiments.comparison import compare
 from digits.experiments.ladder import Ladder, Rung, assignment
 from digits.experiments.revisions import read_revision
-from digits.metrics.intervals import proportion
+from digits.metrics.intervals import wilson_interval
 
 NOT_RUN = "not run yet"
 
@@ -94,7 +94,7 @@ def _verdict(printed: str, measured: float, n: int) -> str:
         return "exact"
     low = high = published
     if n:
-        low, high = proportion(round(published * n), n, 0.95)
+        low, high = wilson_interval(round(published * n), n, 0.95)
     if low <= measured <= high:
         return "within"
     return "better" if measured > high else "missed"

@@ -171,7 +171,7 @@ def compare_validation(
         or not np.array_equal(a.labels, b.labels)
     ):
         return None
-    only_a, only_b = int((a.right & ~b.right).sum()), int((b.right & ~a.right).sum())
+    only_a, only_b = int((a.correct & ~b.correct).sum()), int((b.correct & ~a.correct).sum())
     n, p = len(shared), mcnemar(only_a, only_b)
     difference = (only_b - only_a) / n
     low, high = paired_difference(only_a, only_b, n, confidence)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
 from digits.experiments.git import check_repository, list_experiments
-from digits.metrics.predictions import Predictions, load
+from digits.metrics.predictions import Predictions
 
 WORKSPACE = "workspace"
 
@@ -87,7 +87,7 @@ def read_revision(root: Path, name: str, part: Part = "test") -> Revision:
             raise BadInput(f"{name} was not validated: its train.validate is none.")
         params = _read_params(repo, name)
         folder = PREDICTIONS[part]
-        predictions = load(lambda file: _open_out(repo, f"{folder}/{file}", name))
+        predictions = Predictions.load(lambda file: _open_out(repo, f"{folder}/{file}", name))
     return Revision(name, params, metrics, predictions)
 
 

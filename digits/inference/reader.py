@@ -19,7 +19,7 @@ from digits.common.resources import n_threads
 from digits.inference.handwriting import read_digit
 from digits.inference.photo import SUFFIXES
 from digits.metrics import predictions
-from digits.metrics.calibration import Calibration, fit_temperature, probabilities
+from digits.metrics.calibration import Calibration, fit_calibration, probabilities
 from digits.models.persistence import load_model
 
 BATCH = 250  # pictures read before the model is asked: memory stays flat and answers come as they are found
@@ -139,13 +139,13 @@ def load_reader(model_file: Path, validation_folder: Path | None, target: int | 
 
 def _calibration(model: Pipeline, folder: Path) -> Calibration:
     try:
-        said = predictions.load(lambda name: (folder / name).open("rb"))
+        said = predictions.Predictions.load(lambda name: (folder / name).open("rb"))
     except (OSError, ValueError, EOFError) as error:
         raise BadInput(
             f"{folder} cannot be read as a model's answers in validation ({error}); `dvc repro` makes it again."
         ) from error
     truth = said.labels if said.scores.ndim == 1 else np.searchsorted(model.classes_, said.labels)
-    return fit_temperature(said.scores, truth)
+    return fit_calibration(said.scores, truth)
 
 
 def picture_files(names: Iterable[str]) -> Iterator[Path]:

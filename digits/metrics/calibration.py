@@ -18,7 +18,7 @@ class Calibration:
     offset: float
 
 
-def fit_temperature(scores: NDArray[np.floating], y_index: NDArray) -> Calibration:
+def fit_calibration(scores: NDArray[np.floating], y_index: NDArray) -> Calibration:
     """The calibration under which the truth of held-out images is most likely.
 
     For several classes temperature scaling, slope being 1 / T: Guo, Pleiss, Sun and Weinberger (2017), "On Calibration of Modern

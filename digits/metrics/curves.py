@@ -10,7 +10,7 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from digits.metrics.classification import rounded, share
+from digits.metrics.classification import proportion_metric, rounded
 
 # By "validation" and "test": y (n,) and scores (n,) or (n, 10).
 Scored = dict[str, tuple[NDArray, NDArray[np.float64]]]
@@ -117,9 +117,12 @@ def at_threshold(
     """Precision and recall of `scores >= threshold` with their intervals, named `<prefix>precision_at_threshold` and so on."""
     yes = scores >= threshold
     hits = np.count_nonzero(yes & y)
-    precision = share(f"{prefix}precision_at_threshold", hits, np.count_nonzero(yes), confidence)
+    precision = proportion_metric(
+        f"{prefix}precision_at_threshold", hits, np.count_nonzero(yes), confidence
+    )
     return rounded(
-        precision | share(f"{prefix}recall_at_threshold", hits, np.count_nonzero(y), confidence)
+        precision
+        | proportion_metric(f"{prefix}recall_at_threshold", hits, np.count_nonzero(y), confidence)
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from digits.metrics.classification import rounded, share
+from digits.metrics.classification import proportion_metric, rounded
 from digits.metrics.predictions import Predictions
 
 FIRST_TEST_ROW = 60_000  # of data/raw, where MNIST's test images begin
@@ -72,14 +72,14 @@ def without_disputed(predictions: Predictions, confidence: float) -> dict[str, f
     Learning Benchmarks", NeurIPS Datasets and Benchmarks, arXiv:2103.14749.
     """
     disputed = is_disputed(predictions.rows)
-    hits, n = np.count_nonzero(predictions.right & ~disputed), np.count_nonzero(~disputed)
+    hits, n = np.count_nonzero(predictions.correct & ~disputed), np.count_nonzero(~disputed)
     values: dict[str, float | int] = {"disputed": int(disputed.sum())}
-    values |= share("accuracy_undisputed", hits, n, confidence)
+    values |= proportion_metric("accuracy_undisputed", hits, n, confidence)
     if not predictions.is_yes_no:  # the raters were not asked for a yes or no
         agreed, known = agreement_with_raters(predictions.rows, predictions.predicted)
         values |= {
             "disputed_raters_agree": known,
             "disputed_as_raters": agreed,
-            "disputed_as_label": int((predictions.right & disputed).sum()),
+            "disputed_as_label": int((predictions.correct & disputed).sum()),
         }
     return rounded(values)

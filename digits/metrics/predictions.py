@@ -1,9 +1,9 @@
-"""What a model said of each image that it had not learned from: what comparisons are made from."""
+"""Predictions of images that a model did not learn from, and how they follow from its scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import joblib
 import numpy as np
@@ -13,13 +13,26 @@ from tqdm import tqdm
 
 from digits.common.resources import all_threads
 
+FILES = ("rows.npy", "labels.npy", "predicted.npy", "scores.npy")
+
+BATCH = 1_250  # images scored at a time: memory stays flat and the progress bar moves
+
 
 @dataclass(frozen=True)
 class Predictions:
-    """One model's answers for n images.
+    """One model's predictions of n images, with what comparisons of models are computed from.
 
-    `rows` (n,) int64: rows of data/raw; `labels` (n,) the truth and `predicted` (n,) the answers, uint8 digits or bool; `scores`
-    float64, (n, 10) or for a yes/no target (n,), larger meaning yes, as `protocol.decision_scores` returns them.
+    Parameters
+    ----------
+    rows : ndarray of shape (n,), int64
+        The images, as rows of data/raw.
+    labels : ndarray of shape (n,), uint8 or bool
+        What is true: a digit, or for a yes/no target whether it is a yes.
+    predicted : ndarray of shape (n,), uint8 or bool
+        What the model predicts.
+    scores : ndarray of shape (n, classes) or (n,), float64
+        As `decision_scores` returns them; one for each image for a yes/no target, larger meaning
+        yes.
     """
 
     rows: NDArray[np.int64]
@@ -28,8 +41,8 @@ class Predictions:
     scores: NDArray[np.float64]
 
     @property
-    def right(self) -> NDArray[np.bool_]:
-        """Which images were read right (n,)."""
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each prediction (n,) is what is true."""
         return self.predicted == self.labels
 
     @property
@@ -38,58 +51,84 @@ class Predictions:
         return self.scores.ndim == 1
 
     def save(self, folder: Path) -> None:
-        """Write each array as `<name>.npy` in a folder, which is made."""
+        """Write each array as ``<name>.npy`` to a folder, which is made."""
         folder.mkdir(exist_ok=True)
         for name in FILES:
             np.save(folder / name, getattr(self, name.removesuffix(".npy")))
 
+    @classmethod
+    def load(cls, open_file: Callable[[str], IO[bytes]]) -> Self:
+        """Read what `save` wrote.
 
-FILES = ("rows.npy", "labels.npy", "predicted.npy", "scores.npy")
-
-
-def load(open_file: Callable[[str], IO[bytes]]) -> Predictions:
-    """Read what `save` wrote through a function that opens a file of the folder by its name."""
-    arrays = []
-    for name in FILES:
-        with open_file(name) as file:
-            arrays.append(np.lib.format.read_array(file, allow_pickle=False))
-    return Predictions(*arrays)
-
-
-BATCH = 1_250  # images scored at a time: memory stays flat and the bar moves
+        Parameters
+        ----------
+        open_file : callable
+            Opens a file of the folder by its name, wherever the folder is.
+        """
+        arrays = []
+        for name in FILES:
+            with open_file(name) as file:
+                arrays.append(np.lib.format.read_array(file, allow_pickle=False))
+        return cls(*arrays)
 
 
 def decision_scores(model: Pipeline, X: NDArray, label: str) -> NDArray[np.float64]:
-    """How strongly a fitted model speaks for each class, by probability where it has one, else by decision function.
+    """Score the classes: by probability if the model has one, else by decision function.
 
-    Parameters: X (n, features); `label` names the work beside its progress bar. Returns: (n, classes), the columns as in
-    `model.classes_`; for a yes/no target (n,), larger meaning yes.
+    Parameters
+    ----------
+    model : Pipeline
+        The fitted model.
+    X : ndarray of shape (n, features)
+        Images, one a row.
+    label : str
+        What is scored, for the progress bar.
+
+    Returns
+    -------
+    ndarray of shape (n, classes) or (n,), float64
+        Columns as in ``model.classes_``; for a yes/no target one score for each image, larger
+        meaning yes.
     """
     score = model.predict_proba if has_probability(model) else model.decision_function
 
-    def of_batch(start: int) -> NDArray[np.float64]:
-        # One thread for each batch: many would add up a forest's trees in the order they happen to finish, and the last bits vary.
+    def score_batch(start: int) -> NDArray[np.float64]:
+        # One thread for each batch: several would add up a forest's trees in the order in which
+        # they happen to finish, and the last bits would vary.
         with joblib.parallel_config(backend="threading", n_jobs=1):
             return score(X[start : start + BATCH]).astype(np.float64)
 
     with all_threads():
-        work = joblib.Parallel(return_as="generator")(
-            joblib.delayed(of_batch)(start) for start in range(0, len(X), BATCH)
+        batches = joblib.Parallel(return_as="generator")(
+            joblib.delayed(score_batch)(start) for start in range(0, len(X), BATCH)
         )
         total = -(-len(X) // BATCH)
         scores = np.concatenate(
-            list(tqdm(work, f"scoring {label}", total, unit="batch", disable=None, leave=False))
+            list(tqdm(batches, f"scoring {label}", total, unit="batch", disable=None, leave=False))
         )
     return scores[:, 1] if len(model.classes_) == 2 and scores.ndim == 2 else scores
 
 
 def has_probability(model: Pipeline) -> bool:
-    """Whether the scores are probabilities, and a yes means more than 0.5 rather than more than 0."""
+    """Whether the scores of a model are probabilities."""
     return hasattr(model, "predict_proba")
 
 
 def decide(scores: NDArray[np.float64], probability: bool) -> NDArray:
-    """What the model predicts, given its scores: the digit with the highest, or for a yes/no target whether it says yes."""
+    """Predict from scores.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, 10) or (n,), float64
+        As `decision_scores` returns them.
+    probability : bool
+        Whether they are probabilities: then a yes has more than 0.5, else more than 0.
+
+    Returns
+    -------
+    ndarray of shape (n,), uint8 or bool
+        The digit with the highest score, or for a yes/no target whether it is a yes.
+    """
     if scores.ndim == 1:
         return scores > (0.5 if probability else 0.0)
     return scores.argmax(axis=1).astype(np.uint8)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from digits.data.transforms import affine, rotation, shift
-from digits.metrics.intervals import proportion
+from digits.metrics.intervals import wilson_interval
 from digits.metrics.predictions import Predictions, decide, decision_scores, has_probability
 
 
@@ -76,7 +76,7 @@ def robustness(
         scores = decision_scores(model, disturbed.reshape(n_taken, -1), "disturbed images")
         return point(amount, decide(scores, has_probability(model)) == labels, confidence)
 
-    undisturbed = point(0, predictions.right[taken], confidence)
+    undisturbed = point(0, predictions.correct[taken], confidence)
     shifts = [measure(pixels, shifted(originals, pixels)) for pixels in settings.shifts]
     rotations = [measure(degrees, rotated(originals, degrees)) for degrees in settings.rotations]
     return {"shift": [undisturbed, *shifts], "rotation": [undisturbed, *rotations]}
@@ -110,5 +110,5 @@ def _in_turn(images: NDArray, transforms: list[Callable[[NDArray], NDArray]]) ->
 def point(amount: float, correct: NDArray[np.bool_], confidence: float) -> Point:
     """A point of the curve, given which images (n,) were read correctly."""
     hits, n = int(np.count_nonzero(correct)), len(correct)
-    low, high = proportion(hits, n, confidence)
+    low, high = wilson_interval(hits, n, confidence)
     return Point(amount, *(round(value, 10) for value in (hits / n, low, high)))

@@ -16,7 +16,7 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix
 
 from digits.metrics.calibration import calibration_bins, calibration_error
-from digits.metrics.intervals import proportion
+from digits.metrics.intervals import wilson_interval
 
 DPI = 110
 
@@ -124,7 +124,7 @@ def reliability(
     """
     mean, accuracy, n = calibration_bins(probability, correct, bins).T
     intervals = [
-        proportion(round(share * count), int(count), 0.95)
+        wilson_interval(round(share * count), int(count), 0.95)
         for share, count in zip(accuracy, n, strict=True)
     ]
     bars = np.abs(np.array(intervals).T - accuracy)

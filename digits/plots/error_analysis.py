@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from digits.metrics.calibration import fit_temperature, probabilities
+from digits.metrics.calibration import fit_calibration, probabilities
 from digits.metrics.curves import Scored, roc, thresholds
-from digits.metrics.intervals import proportion
+from digits.metrics.intervals import wilson_interval
 from digits.metrics.predictions import Predictions
 from digits.metrics.robustness import Point
 from digits.plots import charts, galleries
@@ -67,7 +67,7 @@ def figures(evaluation: Evaluation) -> dict[str, Figure]:
         "by_digit": error_rates(y, predicted, names, evaluation.confidence),
     }
     if is_probability:
-        drawn["reliability"] = charts.reliability(certainty, predictions.right)
+        drawn["reliability"] = charts.reliability(certainty, predictions.correct)
     if predictions.is_yes_no:
         # A small data set may hold no image of the digit, or nothing else.
         if threshold_curves := thresholds(evaluation.scored):
@@ -96,7 +96,7 @@ def error_rates(y: NDArray, predicted: NDArray, names: Sequence[str], confidence
     classes = np.unique(y)
     support = [int((y == label).sum()) for label in classes]
     errors = [int(((y == label) & (predicted != label)).sum()) for label in classes]
-    intervals = [proportion(k, n, confidence) for k, n in zip(errors, support, strict=True)]
+    intervals = [wilson_interval(k, n, confidence) for k, n in zip(errors, support, strict=True)]
     low, high = np.array(intervals).T
     rates = np.array(errors) / support
     return charts.rates_by_digit([names[c] for c in classes], rates, low, high, np.array(support))
@@ -119,7 +119,7 @@ def certainties(evaluation: Evaluation) -> tuple[NDArray[np.float64], bool]:
     scores = predictions.scores
     if not is_probability and "validation" in evaluation.scored:
         y, validation_scores = evaluation.scored["validation"]
-        scores = probabilities(scores, fit_temperature(validation_scores, y))
+        scores = probabilities(scores, fit_calibration(validation_scores, y))
         is_probability = True
     if predictions.is_yes_no:
         of_no = 1 - scores if is_probability else -scores

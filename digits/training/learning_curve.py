@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
-from digits.metrics.intervals import proportion
+from digits.metrics.intervals import wilson_interval
 from digits.metrics.predictions import Predictions, decide, decision_scores, has_probability
 from digits.training.fit import TrainingSet, fit
 from digits.training.options import DEFAULT_OPTIONS, FitName, FitOptions
@@ -126,13 +126,13 @@ def learning_curve(
     for originals in subsets:
         n = len(originals)
         if n + len(held_out) == data.n_originals:
-            right = predictions.right[np.isin(predictions.rows, data.source[held_out])]
+            right = predictions.correct[np.isin(predictions.rows, data.source[held_out])]
         else:
             rows = np.concatenate([originals, data.copies_of(originals)])
             model = fit(pipeline, data, rows, quiet, name=FitName(n_images=n))
             scores = decision_scores(model, data.read(held_out), f"after {n} images")
             right = decide(scores, has_probability(pipeline)) == data.y[held_out]
         accuracy = float(np.mean(right))
-        interval = proportion(int(np.count_nonzero(right)), len(right), 0.95)
+        interval = wilson_interval(int(np.count_nonzero(right)), len(right), 0.95)
         measured = (round(value, 10) for value in (accuracy, *interval))
         yield LearningCurvePoint(n, len(right), *measured)

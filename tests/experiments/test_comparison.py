@@ -31,7 +31,7 @@ def table(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> list[list[int]]:
 def test_verdict_is_that_of_mcnemar_s_exact_test(a: Revision, b: Revision, verdict: str) -> None:
     c = compare(a, b)
     found = c.accuracy
-    right_a, right_b = a.predictions.right, b.predictions.right
+    right_a, right_b = a.predictions.correct, b.predictions.correct
     (_, only_a), (only_b, _) = table(right_a, right_b)
     assert (c.a, c.b, c.n, c.confidence) == (a.name, b.name, N, 0.95)
     assert (found.only_a, found.only_b, found.verdict) == (only_a, only_b, verdict)
@@ -87,7 +87,7 @@ def test_a_model_cannot_be_told_from_itself(a: Revision) -> None:
 
 
 def test_each_digit_has_holm_s_correction() -> None:
-    right_a, right_b = A.predictions.right, B.predictions.right
+    right_a, right_b = A.predictions.correct, B.predictions.correct
     raw = [
         mcnemar(table(right_a[d == TRUTH], right_b[d == TRUTH]), exact=True).pvalue
         for d in range(10)

@@ -8,7 +8,7 @@ import pytest
 from digits.experiments.ladder import Ladder, Rung, read_ladder
 from digits.experiments.ladder_table import ladder_markdown, published_verdict, read_table
 from digits.metrics.classification import fold_accuracies
-from digits.metrics.intervals import proportion
+from digits.metrics.intervals import wilson_interval
 from digits.metrics.predictions import Predictions
 from tests.imports import ROOT
 
@@ -76,7 +76,7 @@ def test_the_table_that_is_committed_keeps_what_did_not_run_again() -> None:
 
 
 def values_of(errors: int) -> dict[str, Any]:
-    low, high = proportion(10_000 - errors, 10_000, 0.95)
+    low, high = wilson_interval(10_000 - errors, 10_000, 0.95)
     return {"test.n": 10_000, "test.errors": errors} | dict(
         zip(
             ("test.accuracy", "test.accuracy_low", "test.accuracy_high"),

@@ -12,7 +12,7 @@ from digits.metrics.calibration import (
     Calibration,
     calibration_bins,
     calibration_error,
-    fit_temperature,
+    fit_calibration,
     probabilities,
 )
 
@@ -75,7 +75,7 @@ def test_error_of_honest_and_of_boastful_answers() -> None:
 @pytest.mark.parametrize("true_slope", [0.2, 3.0])
 def test_temperature_is_the_best_of_a_grid(true_slope: float, unit: float) -> None:
     scores, y = ten_classes(true_slope)
-    found = fit_temperature(scores * unit, y)
+    found = fit_calibration(scores * unit, y)
     grid = np.geomspace(true_slope / 2, true_slope * 2, 401)
     best = grid[
         np.argmin(
@@ -91,7 +91,7 @@ def test_platt_is_logistic_regression_of_his_targets() -> None:
     rng = np.random.default_rng(2)
     scores = rng.normal(-40, 30, 900)
     yes = rng.random(900) < 1 / (1 + np.exp(-(0.1 * scores + 2)))
-    found = fit_temperature(scores, yes)
+    found = fit_calibration(scores, yes)
     # An image with a target t between 0 and 1 is a yes with weight t and a no with weight 1 - t.
     positives = yes.sum()
     target = np.where(yes, (positives + 1) / (positives + 2), 1 / (900 - positives + 2))
@@ -110,10 +110,10 @@ def test_platt_is_logistic_regression_of_his_targets() -> None:
 
 def test_scores_that_separate_have_a_finite_calibration() -> None:
     scores = np.array([-3.0, -2, -1, 1, 2, 3])
-    found = fit_temperature(scores, scores > 0)
+    found = fit_calibration(scores, scores > 0)
     assert 0 < found.slope < 100
     both = np.column_stack([-scores, scores])
-    assert np.isfinite(fit_temperature(both, (scores > 0).astype(int)).slope)
+    assert np.isfinite(fit_calibration(both, (scores > 0).astype(int)).slope)
 
 
 def test_huge_scores_are_safe_and_rows_add_up_to_one() -> None:
@@ -123,16 +123,16 @@ def test_huge_scores_are_safe_and_rows_add_up_to_one() -> None:
     np.testing.assert_allclose(
         probabilities(np.array([-1e6, 0.5, 1e6]), Calibration(2.0, -1.0)), [0, 0.5, 1]
     )
-    assert np.isfinite(fit_temperature(scores, np.array([1, 0])).slope)
+    assert np.isfinite(fit_calibration(scores, np.array([1, 0])).slope)
 
 
 def test_scores_all_the_same_say_how_common_a_yes_is() -> None:
-    found = fit_temperature(np.zeros(300), np.arange(300) < 100)
+    found = fit_calibration(np.zeros(300), np.arange(300) < 100)
     np.testing.assert_allclose(probabilities(np.zeros(1), found), 1 / 3, atol=0.002)
 
 
 def test_answers_do_not_change() -> None:
     scores, y = ten_classes(1.5)
-    said = probabilities(scores, fit_temperature(scores, y))
+    said = probabilities(scores, fit_calibration(scores, y))
     np.testing.assert_array_equal(said.argmax(axis=1), scores.argmax(axis=1))
     assert calibration_error(said.max(axis=1), said.argmax(axis=1) == y) < 0.03

@@ -22,7 +22,7 @@ from sklearn.metrics import (
 
 from digits.metrics.classification import by_class, fold_accuracies, metrics, rounded
 from digits.metrics.curves import RECALL_LEVELS, at_threshold, operating_point, precision_by_recall
-from digits.metrics.intervals import proportion
+from digits.metrics.intervals import wilson_interval
 from digits.metrics.predictions import Predictions, decide
 
 steady = settings(derandomize=True, deadline=None)
@@ -254,11 +254,11 @@ def test_by_class_is_that_of_scikit_learn_for_each_table(undefined: float) -> No
 class TestInterval:
     def test_is_the_published_one(self) -> None:
         """2.95 % errors of MNIST's 10,000 test images."""
-        assert [round(end, 4) for end in proportion(9705, 10_000, 0.95)] == [0.9670, 0.9736]
+        assert [round(end, 4) for end in wilson_interval(9705, 10_000, 0.95)] == [0.9670, 0.9736]
 
     @pytest.mark.parametrize(("hits", "n"), [(0, 5), (5, 5), (1, 10_000)])
     def test_stays_within_0_and_1(self, hits: int, n: int) -> None:
-        low, high = proportion(hits, n, 0.95)
+        low, high = wilson_interval(hits, n, 0.95)
         assert 0 <= low <= hits / n <= high <= 1
 
 

@@ -19,11 +19,11 @@ from digits.metrics import intervals
 from digits.metrics.classification import by_class
 from digits.metrics.intervals import (
     RESAMPLES,
-    percentiles,
-    proportion,
+    percentile_interval,
     resampled_counts,
     resampled_ranking,
     weighted_ranking,
+    wilson_interval,
 )
 from digits.metrics.paired import holm, mcnemar, paired_difference
 
@@ -42,10 +42,10 @@ class TestProportion:
     )
     def test_is_that_of_statsmodels(self, hits: int, n: int, confidence: float) -> None:
         expected = proportion_confint(hits, n, alpha=1 - confidence, method="wilson")
-        assert proportion(hits, n, confidence) == pytest.approx(expected, rel=0, abs=1e-12)
+        assert wilson_interval(hits, n, confidence) == pytest.approx(expected, rel=0, abs=1e-12)
 
     def test_of_nothing_is_everything(self) -> None:
-        assert proportion(0, 0, 0.95) == (0, 1)
+        assert wilson_interval(0, 0, 0.95) == (0, 1)
 
 
 class TestMcNemar:
@@ -212,7 +212,7 @@ class TestRanking:
     )
     def test_resampled_has_about_the_interval_of_scipy(self, column: int, metric: Callable) -> None:
         y, scores = ranking()
-        ours = percentiles(resampled_ranking(y, scores), 0.95)[:, column]
+        ours = percentile_interval(resampled_ranking(y, scores), 0.95)[:, column]
         theirs = bootstrap(
             (y, scores),
             metric,
@@ -244,7 +244,7 @@ class TestRanking:
         y = np.arange(10) == 3
         replicates = resampled_ranking(y, np.linspace(0, 1, 10))
         assert 0.25 < np.isnan(replicates[:, 1]).mean() < 0.45  # (1 - 1/10)^10 = 0.35
-        assert np.isfinite(percentiles(replicates, 0.95)).all()
+        assert np.isfinite(percentile_interval(replicates, 0.95)).all()
 
 
 class TestCounts:
@@ -265,7 +265,7 @@ class TestCounts:
 @pytest.mark.parametrize("confidence", [0.5, 0.95])
 def test_percentiles_are_those_of_what_has_a_value(confidence: float) -> None:
     replicates = np.array([*np.arange(101.0), np.nan, np.nan])
-    low, high = percentiles(replicates, confidence)
+    low, high = percentile_interval(replicates, confidence)
     assert (low, high) == pytest.approx((50 - 50 * confidence, 50 + 50 * confidence))
 
 
@@ -296,7 +296,7 @@ class TestPromises:
         )
 
     def test_accuracy_is_within_its_interval_as_often_as_promised(self) -> None:
-        interval = cache(proportion)
+        interval = cache(wilson_interval)
         ends = np.array(
             [
                 interval(hits, 10_000, 0.95)
@@ -312,6 +312,6 @@ class TestPromises:
         within = []
         for counts in rng.multinomial(2000, cells.ravel(), size=300):
             again = resampled_counts(np.repeat(np.arange(100), counts), 100).reshape(-1, 10, 10)
-            low, high = percentiles(by_class(again)["f1"].mean(axis=1), 0.95)
+            low, high = percentile_interval(by_class(again)["f1"].mean(axis=1), 0.95)
             within.append(low <= truth <= high)
         assert np.mean(within) >= 0.92

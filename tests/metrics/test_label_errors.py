@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digits.metrics.classification import share
+from digits.metrics.classification import proportion_metric
 from digits.metrics.label_errors import (
     FIRST_TEST_ROW,
     RATERS,
@@ -57,7 +57,7 @@ def test_disputed_labels_are_left_out_and_counted() -> None:
     predicted = y.copy()
     predicted[:100] = 2  # none of these labels is disputed
     predicted[947] = 9  # this one is, and 9 is what the raters say
-    accuracy = {"disputed": 15} | share("accuracy_undisputed", 9_885, 9_985, 0.8)
+    accuracy = {"disputed": 15} | proportion_metric("accuracy_undisputed", 9_885, 9_985, 0.8)
     sides = {"disputed_raters_agree": 10, "disputed_as_raters": 1, "disputed_as_label": 14}
     digits = Predictions(rows, y, predicted, np.zeros((10_000, 10)))
     assert without_disputed(digits, 0.8) == pytest.approx(accuracy | sides, abs=1e-9)

@@ -17,8 +17,8 @@ from digits.metrics.curves import (
     roc_table,
     threshold_table,
 )
-from digits.metrics.intervals import proportion
-from digits.metrics.predictions import Predictions, load
+from digits.metrics.intervals import wilson_interval
+from digits.metrics.predictions import Predictions
 from digits.metrics.robustness import rotated, shifted
 from digits.models.persistence import load_model
 from tests.scratch import Project
@@ -39,7 +39,7 @@ def judged(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def said(project: Project, folder: str) -> Predictions:
-    return load(lambda name: (project.path / folder / name).open("rb"))
+    return Predictions.load(lambda name: (project.path / folder / name).open("rb"))
 
 
 def held_out_and_tested(project: Project) -> tuple[Predictions, Predictions]:
@@ -88,7 +88,7 @@ def test_a_threshold_is_chosen_on_validation_and_judged_on_the_test_set(judged: 
 
 def test_the_confusion_matrix_names_the_truth_first(judged: Project) -> None:
     tested, word = said(judged, "data/predictions"), {False: "not 5", True: "5"}
-    assert not tested.right.all(), "else the order would not show"
+    assert not tested.correct.all(), "else the order would not show"
     expected = [
         f"{word[y]},{word[p]}"
         for y, p in zip(tested.labels.tolist(), tested.predicted.tolist(), strict=True)
@@ -129,7 +129,7 @@ def test_robustness_is_that_of_every_third_image(
         *((amount, disturb(images, amount)) for amount in amounts),
     ]:
         hits = int(np.count_nonzero(predict(judged, disturbed) == (digits == 5)))
-        low, high = proportion(hits, 100, 0.8)
+        low, high = wilson_interval(hits, 100, 0.8)
         expected.append({"amount": amount, "accuracy": hits / 100, "low": low, "high": high})
     assert len({row["accuracy"] for row in expected}) > 1, "else nothing was disturbed"
     rows = read_csv(judged.path / f"plots/robustness_{kind}.csv")

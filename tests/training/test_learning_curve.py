@@ -182,7 +182,7 @@ def test_all_images_are_what_holdout_validation_says(
     data, fold = some(target=target)
     rows, _, chosen = curve(new(model), data, fold, options_of(model), scheme)
     holdout = validate(new(model), data, fold, "holdout", options_of(model))
-    assert rows[-1][:3] == (600, 300, round(float(holdout.right.mean()), 10))
+    assert rows[-1][:3] == (600, 300, round(float(holdout.correct.mean()), 10))
     fitted = learning.fit(
         new(model),
         data,
