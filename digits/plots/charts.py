@@ -371,25 +371,6 @@ def _heat_map(
     return mesh
 
 
-def loss_by_seconds(curves: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
-    """Loss against seconds of learning, a line for each name; every point is an epoch."""
-    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    for (name, points), marker, colour in zip(
-        curves.items(), "o.x+", sns.color_palette("colorblind"), strict=False
-    ):
-        seconds, losses = zip(*points, strict=True)
-        label = f"{name}: {len(points)} epochs, {seconds[-1]:,.1f} s"
-        axes.plot(seconds, losses, marker=marker, color=colour, markersize=5, label=label)
-    axes.set_xscale("log")
-    axes.set_xlabel("seconds of learning (logarithmic)")
-    axes.set_ylabel("cross entropy on images learned from")
-    axes.set_title("The same loss: one step after every few images, or one after all of them")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    return figure
-
-
 def save_png(figure: Figure, path: Path) -> None:
     """Write a PNG, whatever the file's name, without the name of the program that drew it: the same picture is the same file.
 

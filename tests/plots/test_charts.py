@@ -22,7 +22,6 @@ from digits.plots.charts import (
     confusion_counts,
     error_shares,
     learning_curve,
-    loss_by_seconds,
     rates_by_digit,
     reliability,
     robustness,
@@ -111,9 +110,6 @@ PICTURES: dict[str, Draw] = {
     "learning curve of one point": lambda: learning_curve(TRAIN_SIZES[:1]),
     "learning curve, flat": lambda: learning_curve(
         [PERFECT | {"train_size": n} for n in (50, 60, 100, 200)]
-    ),
-    "losses": lambda: loss_by_seconds(
-        {"one": [(0.1, 2.0), (0.2, 1.0)], "all": [(1.0, 2.0), (20.0, 1.0)]}
     ),
 }
 
