@@ -1,6 +1,8 @@
 """`python -m digits`: one list of commands, one way to fail."""
 
 import argparse
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +39,23 @@ def test_every_module_that_runs_is_in_the_list() -> None:
     modules = list((ROOT / "digits" / "commands").glob("*.py"))
     runnable = {path.stem for path in modules if "\ndef run(" in path.read_text(encoding="utf-8")}
     assert runnable == set(COMMANDS)
+
+
+def test_make_calls_commands_that_are_there() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    called = set(re.findall(r"python -m digits (\S+)", makefile))
+    assert {"report", "queue", "ladder", "ui", "serve"} <= called <= set(COMMANDS)
+
+
+def test_the_environment_is_set_before_a_command_runs() -> None:
+    code = (
+        "import os; from digits import __main__ as program; from digits.commands import best\n"
+        "best.run = lambda _: print(os.environ['MLFLOW_DISABLE_TELEMETRY'])\n"
+        "program.main(['best'])"
+    )
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW")}
+    printed = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=env, text=True)
+    assert printed == "true\n"
 
 
 def test_parsing_imports_nothing_but_the_standard_library() -> None:

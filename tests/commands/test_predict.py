@@ -71,20 +71,20 @@ def test_a_name_may_be_of_bytes_that_are_no_text(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "sentence"),
     [
         (b"target: \xff", "params.yaml is not UTF-8 text"),
         (None, "params.yaml cannot be read: No such file"),
     ],
 )
 def test_params_that_cannot_be_read_are_a_sentence(
-    workspace: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, said: str
+    workspace: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, sentence: str
 ) -> None:
     (workspace / "params.yaml").unlink()
     if content:
         (workspace / "params.yaml").write_bytes(content)
     assert main(["predict", "scans"]) == 1
-    assert said in capsys.readouterr().err
+    assert sentence in capsys.readouterr().err
 
 
 def test_json_is_a_line_for_each(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -192,13 +192,13 @@ def test_the_markdown_is_for_a_pull_request(root: Path) -> None:
 
 
 def test_missing_results_are_named(root: Path) -> None:
-    for damage, said in (
+    for damage, problem in (
         (lambda file: file.write_text('{"n": 3}'), "has no n, errors and accuracy"),
         (Path.unlink, "is missing"),
     ):
         damage(root / "metrics" / "test.json")
         with pytest.raises(
-            BadInput, match=rf"^metrics/test\.json {said}.*`dvc repro` makes it"
+            BadInput, match=rf"^metrics/test\.json {problem}.*`dvc repro` makes it"
         ) as error:
             render_report(root, None)
         assert "\n" not in str(error.value)

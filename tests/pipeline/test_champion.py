@@ -1,4 +1,4 @@
-"""A champion chosen on validation, a workspace brought back from its run, and a model served in another clone: all for real."""
+"""promote, restore and serve on real runs: a champion, a restored workspace, a served model."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from tests.scratch import Project
 pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
 
 
-FILES = ("params.yaml", "digits/scores.py", "digits/new.py", "metrics/test.json")
+FILES = ("params.yaml", "digits/metrics/classification.py", "digits/new.py", "metrics/test.json")
 
 
 def digits(project: Project, *arguments: str, fails: bool = False, **env: str) -> str:
@@ -35,7 +35,7 @@ class TestPromote:
         project.edit(models__knn__n_neighbors=3)
         project.repro()
         digits(project, "promote", "workspace")
-        code = project.path / "digits" / "scores.py"
+        code = project.path / "digits" / "metrics" / "classification.py"
         before = code.read_text(encoding="utf-8")
         code.write_text(
             before.replace('"errors": errors}', '"errors": errors, "halves": n / 2}'),
@@ -131,7 +131,7 @@ class TestRestore:
     def test_brings_back_what_was_not_committed(self, project: Project) -> None:
         """Params and code, both edited and never committed, and the results they made."""
         project.edit(models__knn__n_neighbors=1)
-        with (project.path / "digits" / "scores.py").open("a", encoding="utf-8") as file:
+        with (project.path / "digits" / "metrics" / "classification.py").open("a", encoding="utf-8") as file:
             file.write("\n# edited\n")
         new = project.path / "digits" / "new.py"
         new.write_text("# which git does not know yet\n", encoding="utf-8")
