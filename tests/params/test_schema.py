@@ -1,4 +1,4 @@
-"""What params.yaml says is read as DVC reads it, and what matters of it is told from the rest."""
+"""params.yaml is read as DVC reads it; what does not go together is refused."""
 
 from functools import reduce
 from operator import getitem
@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from digits.params.schema import Params, parse_params
-from tests.settings import TEXT, VALUES, edited
+from tests.settings import TEXT, VALUES, complaint, edited
+
+DIGEST = "0123456789abcdef" * 4
 
 
 def test_the_committed_file_is_read_as_dvc_reads_it() -> None:
@@ -47,7 +49,7 @@ def test_what_is_allowed_is_read(path: str, piece: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("model", VALUES["models"])
-class TestWhatMatters:
+class TestEffective:
     def test_is_everything_but_the_other_models(self, model: str) -> None:
         params = parse_params(edited({"train.model": model}))
         settings = VALUES["models"][model]
@@ -71,35 +73,55 @@ class TestWhatMatters:
         assert edited_too("train.seed", "77") != before
 
 
-def test_members_have_settings_of_their_own() -> None:
-    text = edited(
-        {
-            "train.model": "voting",
-            "models.forest.n_estimators": "77",
-            "models.voting.members.forest.n_estimators": "33",
-        }
-    )
-    members = parse_params(text).model_settings["members"]
-    assert members == VALUES["models"]["voting"]["members"] | {
-        "forest": VALUES["models"]["voting"]["members"]["forest"] | {"n_estimators": 33}
-    }
-
-
-@pytest.mark.parametrize("piece", ["null", None])
-@pytest.mark.parametrize("model", ["voting", "stacking"])
-def test_a_member_that_is_null_or_not_there_does_not_take_part(
-    model: str, piece: str | None
-) -> None:
-    settings = parse_params(
-        edited({"train.model": model, f"models.{model}.members.mlp": piece})
-    ).effective()["models"][model]
-    assert settings == VALUES["models"][model] | {"members": {
-        name: member for name, member in VALUES["models"][model]["members"].items() if name != "mlp"
-    }}  # fmt: skip
-
-
 def test_params_cannot_be_changed() -> None:
     params = parse_params(TEXT)
     with pytest.raises(ValueError, match="frozen"):
         params.train.seed = 1
     assert isinstance(params, Params)
+
+
+@pytest.mark.parametrize("dataset", ["mnist_784", "digits_8x8"])
+def test_only_ones_own_data_set_can_be_pinned(dataset: str) -> None:
+    sentence = complaint(edited({"fetch.dataset": dataset, "fetch.sha256": DIGEST}))
+    assert sentence == (
+        f"fetch: sha256 is set, but {dataset} is pinned already: "
+        "allowed is null, or a dataset of idx:FOLDER."
+    )
+    parse_params(edited({"fetch.dataset": "idx:folder", "fetch.sha256": DIGEST}))
+
+
+@pytest.mark.parametrize("model", VALUES["models"])
+def test_only_svm_has_support_vectors(model: str) -> None:
+    text = edited({"train.model": model, "train.copies": "support_vectors"})
+    if model == "svm":
+        assert parse_params(text).train.copies == "support_vectors"
+    else:
+        allowed = "allowed are all and none, as svm alone has them"
+        assert (
+            complaint(text) == f"train: copies is support_vectors, but model is {model}: {allowed}."
+        )
+
+
+@pytest.mark.parametrize("model", VALUES["models"])
+def test_intelex_computes_knn_and_svm(model: str) -> None:
+    text = edited({"train.model": model, "train.engine": "intelex"})
+    if model in ("knn", "svm"):
+        assert parse_params(text).train.engine == "intelex"
+    else:
+        assert (
+            complaint(text)
+            == f"train: engine is intelex, but model is {model}: allowed with knn and svm."
+        )
+
+
+@pytest.mark.parametrize("scheme", ["holdout", "cross_validation", "none"])
+def test_train_sizes_are_scored_in_validation(scheme: str) -> None:
+    text = edited({"train.train_sizes": "[0.1, 1.0]", "train.validate": scheme})
+    if scheme != "none":
+        assert parse_params(text).train.train_sizes == [0.1, 1.0]
+    else:
+        allowed = "allowed is [], or validate holdout or cross_validation"
+        assert (
+            complaint(text) == f"train: train_sizes is [0.1, 1.0], but validate is none: {allowed}."
+        )
+    parse_params(edited({"train.train_sizes": "[]", "train.validate": scheme}))
