@@ -1,8 +1,8 @@
-"""Rows of pixels as pictures again."""
+"""Base class of transformers of images."""
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import joblib
 import numpy as np
@@ -13,19 +13,27 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 
 class ImageTransformer(TransformerMixin, BaseEstimator):
-    """A transformer that learns nothing and works on pictures: subclasses say what `transform` does.
+    """A transformer of images that learns nothing.
 
-    Parameters: `shape` (height, width) of the pictures that the rows of X hold; None takes the most nearly square picture with that
-    number of pixels, which for square ones is theirs.
+    Subclasses define `transform`, each image by itself.
+
+    Parameters
+    ----------
+    shape : (height, width) or None
+        Of the images that the rows of X hold, in pixels. None takes the most nearly square one
+        with that number of pixels, which for square images is theirs.
     """
 
     def __init__(self, shape: tuple[int, int] | None = None) -> None:
         self.shape = shape
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Any:  # noqa: ARG002 (scikit-learn's signature)
-        """Check X (n, height * width) and learn nothing but its width.
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002 (scikit-learn's signature)
+        """Check X (n, height * width); learn nothing but its width.
 
-        Raises ValueError when `shape` has another number of pixels.
+        Raises
+        ------
+        ValueError
+            When `shape` has another number of pixels.
         """
         validate_data(self, X)
         height, width = self._shape()
@@ -35,11 +43,11 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]  # what comes out, whatever goes in
+        tags.transformer_tags.preserves_dtype = ["float32"]  # comes out, whatever goes in
         return tags
 
-    def _pictures(self, X: ArrayLike) -> NDArray[np.float32]:
-        """X as float32 (n, height, width)."""
+    def _images(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return X as float32 (n, height, width)."""
         check_is_fitted(self, "n_features_in_")
         pixels: NDArray = validate_data(self, X, reset=False)
         return pixels.reshape(len(pixels), *self._shape()).astype(np.float32)
@@ -47,15 +55,15 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
     def _in_batches(
         self, X: ArrayLike, function: Callable[[NDArray], NDArray], batch: int
     ) -> NDArray[np.float32]:
-        """What a function makes of X's pictures, `batch` of them at a time on all threads: a row for each."""
-        images = self._pictures(X)
+        """Apply a function to X's images, a batch at a time on all threads; a row for each."""
+        images = self._images(X)
         first = function(images[:1])
         out = np.empty((len(images), *first.shape[1:]), np.float32)
 
         def fill(start: int) -> None:
             out[start : start + batch] = function(images[start : start + batch])
 
-        # Each picture by itself: neither the batches nor the threads change a bit of it.
+        # Each image is transformed by itself: batches and threads do not change a bit of it.
         joblib.Parallel(require="sharedmem")(
             joblib.delayed(fill)(start) for start in range(0, len(images), batch)
         )

@@ -1,4 +1,4 @@
-"""Digits put upright: the slant and the place of a hand, taken out by the moments of the ink."""
+"""Deskewing: digits are made upright and centred by the moments of their ink."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -6,25 +6,37 @@ from numpy.typing import ArrayLike, NDArray
 from digits.data.transforms import bilinear
 from digits.features.base import ImageTransformer
 
-BATCH = 500  # pictures at a time: some 20 MiB of MNIST's
+BATCH = 500  # images at a time: some 20 MiB of MNIST's
 
-HEIGHT, WIDTH = (
-    0.19,
-    0.155,
-)  # standard deviation of the ink's place, as a share of the picture's sides, after resizing
+# Standard deviations of the ink's place after resizing, over the image's sides.
+HEIGHT, WIDTH = 0.19, 0.155
 
-LIMITS = 0.7, 1.4  # how far a picture is magnified or reduced at most: a 1 stays a stroke
+LIMITS = 0.7, 1.4  # how far an image is reduced or magnified at most: a 1 stays a stroke
 
 
 class Deskew(ImageTransformer):
-    """Shear each picture until its principal axis is upright, and move its centre of mass to the middle; or give it one size too.
+    """Make each image upright and centred, and with `resize` of one size.
 
-    The slant is the covariance of x and y over the variance of y, the ink being the weight: LeCun, Bottou, Bengio & Haffner (1998),
-    "Gradient-Based Learning Applied to Document Recognition", section III.B. With `resize`, height and width are scaled until the
-    standard deviations of the ink are those of a usual digit: the moment normalization of Liu, Nakashima, Sako & Fujisawa (2003),
-    "Handwritten digit recognition: benchmarking of state-of-the-art techniques". A picture without ink stays as it is.
+    An image is sheared until its principal axis is upright: the slant is the covariance of x and
+    y over the variance of y, weighted by the ink (LeCun et al.). Its centre of mass is moved to
+    the middle. With `resize`, height and width are scaled until the standard deviations of the
+    ink are those of a usual digit: moment normalization (Liu et al.). An image without ink stays
+    as it is.
 
-    Parameters: `shape` as in PictureTransformer.
+    Parameters
+    ----------
+    shape : (height, width) or None
+        As of ImageTransformer.
+    resize : bool
+        Whether to scale height and width.
+
+    References
+    ----------
+    LeCun, Bottou, Bengio & Haffner (1998), "Gradient-Based Learning Applied to Document
+    Recognition", section III.B.
+
+    Liu, Nakashima, Sako & Fujisawa (2003), "Handwritten digit recognition: benchmarking of
+    state-of-the-art techniques".
     """
 
     def __init__(self, shape: tuple[int, int] | None = None, resize: bool = False) -> None:
@@ -32,12 +44,12 @@ class Deskew(ImageTransformer):
         self.resize = resize
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """X (n, height * width), 0 or more, of any number type -> float32 of the same shape and range."""
-        return self._in_batches(X, lambda images: deskewed(images, self.resize), BATCH)
+        """Return X (n, height * width), 0 or more, as float32 of the same shape and range."""
+        return self._in_batches(X, lambda images: deskew(images, self.resize), BATCH)
 
 
-def deskewed(images: NDArray[np.float32], resize: bool) -> NDArray[np.float32]:
-    """The pictures (n, height, width), upright and centred, and with `resize` of one size."""
+def deskew(images: NDArray[np.float32], resize: bool) -> NDArray[np.float32]:
+    """Return images (n, height, width) upright and centred, and with `resize` of one size."""
     height, width = images.shape[1:]
     y, x = np.mgrid[:height, :width].astype(np.float64)
     ink = images.sum(axis=(1, 2), keepdims=True, dtype=np.float64)
@@ -53,8 +65,8 @@ def deskewed(images: NDArray[np.float32], resize: bool) -> NDArray[np.float32]:
     slant = mean(down * right) / np.maximum(variance, 1e-3)  # a level stroke has none
     y, x = y - middle_y, x - middle_x
     if resize:
-        y = y * np.where(blank, 1, np.clip(np.sqrt(variance) / (HEIGHT * height), *LIMITS))
-        x = x * np.where(
-            blank, 1, np.clip(np.sqrt(mean((right - slant * down) ** 2)) / (WIDTH * width), *LIMITS)
-        )
+        high = np.sqrt(variance) / (HEIGHT * height)
+        wide = np.sqrt(mean((right - slant * down) ** 2)) / (WIDTH * width)
+        y = y * np.where(blank, 1, np.clip(high, *LIMITS))
+        x = x * np.where(blank, 1, np.clip(wide, *LIMITS))
     return bilinear(images, mean_y + y, mean_x + x + slant * y)

@@ -1,4 +1,4 @@
-"""Wavelet scattering: what a convolutional network computes, with filters that nobody had to learn."""
+"""Wavelet scattering: the features of a convolutional network whose filters are not learned."""
 
 from functools import cache
 
@@ -8,16 +8,27 @@ from numpy.typing import ArrayLike, NDArray
 
 from digits.features.base import ImageTransformer
 
-BATCH = 250  # pictures transformed at a time: 30 MiB of MNIST's
+BATCH = 250  # images transformed at a time: 30 MiB of MNIST's
 
 
 class Scattering(ImageTransformer):
-    """Local averages of a picture, of its wavelet moduli and of theirs: almost unmoved by small shifts and deformations.
+    """Local averages of an image (order 0), of its wavelet moduli (1), and of theirs (2).
 
-    Bruna & Mallat (2013), "Invariant Scattering Convolution Networks", IEEE PAMI 35:1872, orders 0 to 2, with Morlet wavelets. The
-    average is over 2**J pixels and sampled as often. It is homogeneous: twice the ink, twice the output.
+    Small shifts and deformations hardly change them. The wavelets are Morlet's. An average is over
+    2**J pixels and sampled as often. The transform is homogeneous: twice the ink, twice the output.
 
-    Parameters: `shape` as in PictureTransformer; `J` how many scales, wavelet j being 2**j pixels wide; `L` how many orientations.
+    Parameters
+    ----------
+    shape : (height, width) or None
+        As of ImageTransformer.
+    J : int
+        The number of scales; wavelet j is 2**j pixels wide.
+    L : int
+        The number of orientations.
+
+    References
+    ----------
+    Bruna & Mallat (2013), "Invariant Scattering Convolution Networks", IEEE PAMI 35:1872.
     """
 
     def __init__(self, shape: tuple[int, int] | None = None, J: int = 2, L: int = 6) -> None:
@@ -26,19 +37,31 @@ class Scattering(ImageTransformer):
         self.L = L
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """X (n, height * width) of any number type -> float32 (n, maps * height' * width').
+        """Return the maps of X (n, height * width), float32 (n, maps * map_height * map_width).
 
-        There are 1 + J L + J (J-1) / 2 L**2 maps: order 0, then each first wavelet's order 1 and its orders 2. Their sides are
-        those of the picture, padded with 0 by 2**J and on to a multiple of it, over 2**J. MNIST: 49 maps of 8 x 8, so (n, 3136).
+        There are 1 + J L + J (J-1) / 2 L**2 maps: order 0, then each first wavelet's order 1 and
+        its orders 2. Their sides are those of the image, padded with 0 by 2**J and on to a
+        multiple of it, over 2**J. Of MNIST there are 49 maps of 8 x 8: (n, 3136).
         """
         return self._in_batches(X, lambda images: scatter(images, self.J, self.L), BATCH)
 
 
 def scatter(images: NDArray, J: int, L: int) -> NDArray[np.float32]:
-    """The scattering maps of pictures (n, height, width), as `Scattering` orders them: float32 (n, maps, height', width').
+    """Return the scattering maps of images, in the order of `Scattering`.
 
-    All products are in the Fourier domain; each is folded to the resolution that its result needs before it is transformed back,
-    so that no sample is computed to be thrown away.
+    All products are in the Fourier domain. Each is folded to the resolution that its result needs
+    before it is transformed back, so that no sample is computed to be thrown away.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width)
+        Of any number type.
+    J, L : int
+        As of `Scattering`.
+
+    Returns
+    -------
+    ndarray of shape (n, maps, map_height, map_width), float32
     """
     height, width = (_padded(side, J) for side in images.shape[1:])
     wavelets, averages = filters(height, width, J, L)
@@ -50,9 +73,8 @@ def scatter(images: NDArray, J: int, L: int) -> NDArray[np.float32]:
         return scipy.fft.ifft2(_folded(spectrum * averages[resolution], J - resolution)).real
 
     def modulus(spectrum: NDArray, resolution: int, j: int) -> NDArray:
-        return scipy.fft.fft2(
-            np.abs(scipy.fft.ifft2(_folded(spectrum * wavelets[resolution, j], j - resolution)))
-        )
+        filtered = scipy.fft.ifft2(_folded(spectrum * wavelets[resolution, j], j - resolution))
+        return scipy.fft.fft2(np.abs(filtered))
 
     spectrum = scipy.fft.fft2(padded)
     maps = [average(spectrum, 0)]
@@ -70,21 +92,32 @@ def scatter(images: NDArray, J: int, L: int) -> NDArray[np.float32]:
 def filters(
     height: int, width: int, J: int, L: int
 ) -> tuple[dict[tuple[int, int], NDArray], list[NDArray]]:
-    """The filters' Fourier transforms, which are real: wavelets float32 (L, h, w) by (resolution, j), averages by resolution.
+    """Return the Fourier transforms of the filters, which are real.
 
-    At resolution r every 2**r-th sample is there. Morlet wavelet j has a width of 0.8 * 2**j pixels, a centre frequency of
-    3/4 pi / 2**j radians a pixel, a slant of 4 / L and the mean 0; the average is a Gaussian of 0.8 * 2**(J-1) pixels.
+    Morlet wavelet j has a width of 0.8 * 2**j pixels, a centre frequency of 3/4 pi / 2**j radians
+    a pixel, a slant of 4 / L and the mean 0. The average is a Gaussian of 0.8 * 2**(J-1) pixels.
+    At resolution r, every 2**r-th sample is kept.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the padded images, in pixels.
+    J, L : int
+        As of `Scattering`.
+
+    Returns
+    -------
+    wavelets : dict of ndarray, float32 of shape (L, height / 2**r, width / 2**r)
+        By resolution r and scale j.
+    averages : list of ndarray, float32 of shape (height / 2**r, width / 2**r)
+        By resolution r.
     """
+    angles = np.pi * np.arange(L) / L
     wavelets: dict[tuple[int, int], NDArray] = {}
     for j in range(J):
-        angles = np.pi * np.arange(L) / L
-        bank = np.stack(
-            [
-                _morlet(height, width, 0.8 * 2**j, 0.75 * np.pi / 2**j, angle, 4 / L)
-                for angle in angles
-            ]
-        )
-        wavelets |= {(r, j): _sampled(bank, r) for r in range(j + 1)}
+        sigma, frequency = 0.8 * 2**j, 0.75 * np.pi / 2**j
+        bank = [_morlet(height, width, sigma, frequency, angle, 4 / L) for angle in angles]
+        wavelets |= {(r, j): _sampled(np.stack(bank), r) for r in range(j + 1)}
     _, bell = _gabor(height, width, 0.8 * 2 ** (J - 1), 0.0, 0.0, 1.0)
     return wavelets, [_sampled(bell, r) for r in range(J)]
 
@@ -92,6 +125,7 @@ def filters(
 def _morlet(
     height: int, width: int, sigma: float, frequency: float, angle: float, slant: float
 ) -> NDArray[np.complex128]:
+    """A plane wave under a bell, less what gives it the mean 0."""
     wave, bell = _gabor(height, width, sigma, frequency, angle, slant)
     return wave - wave.sum() / bell.sum() * bell
 
@@ -99,26 +133,24 @@ def _morlet(
 def _gabor(
     height: int, width: int, sigma: float, frequency: float, angle: float, slant: float
 ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
-    """A wave under a bell, and the bell, around the first pixel of a picture that repeats in both directions."""
+    """A wave under a bell, and the bell, around the first pixel of an image that is periodic."""
     y, x = np.mgrid[-2 * height : 3 * height, -2 * width : 3 * width]
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    bell = (
-        np.exp(-(along**2 + (slant * across) ** 2) / (2 * sigma**2))
-        * slant
-        / (2 * np.pi * sigma**2)
-    )
-    wave, bell = (
-        part.reshape(5, height, 5, width).sum(axis=(0, 2))
-        for part in (bell * np.exp(1j * frequency * along), bell)
-    )
-    return wave, bell
+    bell = np.exp(-(along**2 + (slant * across) ** 2) / (2 * sigma**2))
+    bell = bell * slant / (2 * np.pi * sigma**2)
+    wave = bell * np.exp(1j * frequency * along)
+    return _periodic(wave, height, width), _periodic(bell, height, width)
+
+
+def _periodic(kernel: NDArray, height: int, width: int) -> NDArray:
+    """Sum a kernel on 5 x 5 images into one image."""
+    return kernel.reshape(5, height, 5, width).sum(axis=(0, 2))
 
 
 def _sampled(kernel: NDArray, octaves: int) -> NDArray[np.float32]:
-    """The Fourier transform of a kernel (..., height, width) for pictures of which every 2**octaves-th sample is there."""
-    return (
-        _folded(scipy.fft.fft2(kernel).real, octaves).astype(np.float32) * 4**octaves
-    )  # fewer samples make up the same sum
+    """The Fourier transform of a kernel (..., height, width) for every 2**octaves-th sample."""
+    # Fewer samples make up the same sum.
+    return _folded(scipy.fft.fft2(kernel).real, octaves).astype(np.float32) * 4**octaves
 
 
 def _folded(spectrum: NDArray, octaves: int) -> NDArray:

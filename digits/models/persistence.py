@@ -1,4 +1,4 @@
-"""Fitted models as files: no pickle, and the same model is the same file every time."""
+"""Fitted models as files: without pickle, and the same bytes for the same model."""
 
 import io
 import json
@@ -20,9 +20,9 @@ from digits.models.trusted import TRUSTED
 def save_model(model: Pipeline, path: Path) -> None:
     """Write a fitted pipeline as canonical skops: equal models give equal bytes.
 
-    skops names members and marks shared objects by their address in memory, stamps each member with the time of day and copies
-    what happens to lie between the fields of a record; here both are numbered in the order they appear, every date is 1980-01-01
-    and the gaps are 0.
+    skops names members and marks shared objects by their address in memory, stamps each member
+    with the time of day, and copies what happens to lie between the fields of a record. Here both
+    are numbered in the order in which they appear, every date is 1980-01-01, and the gaps are 0.
     """
     with tempfile.TemporaryFile(dir=path.parent) as file:
         skops.io.dump(model, file)
@@ -40,14 +40,13 @@ def save_model(model: Pipeline, path: Path) -> None:
 
 
 def _without_padding(file: IO[bytes]) -> IO[bytes]:
-    """The .npy file itself, or if it holds records, one whose bytes between the fields are 0.
+    """Return an .npy file itself, or if it holds records, one whose bytes between fields are 0.
 
-    The nodes of a decision tree are such records, and what lies between their fields is whatever was in memory before.
+    The nodes of a decision tree are such records, and between their fields lies whatever was in
+    memory before.
     """
-    if (
-        np.lib.format.read_magic(file) == (1, 0)
-        and np.lib.format.read_array_header_1_0(file)[2].names
-    ):
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0) and np.lib.format.read_array_header_1_0(file)[2].names:
         file.seek(0)
         records = np.load(file, allow_pickle=False)
         clean = np.zeros(records.shape, records.dtype)  # zeros_like fills the fields alone
@@ -66,20 +65,21 @@ def _member(name: str) -> ZipInfo:
 
 
 def _renumber(node: Any, numbers: dict[int, int], members: dict[str, str]) -> None:
-    """Replace addresses and member names throughout a schema, in place, by the order in which they appear."""
+    """Replace addresses and member names throughout a schema, in place, in order of appearance."""
     if isinstance(node, list):
         for child in node:
             _renumber(child, numbers, members)
     elif isinstance(node, dict):
         if (address := node.get("__id__")) is not None:
-            # Whether two equal strings or numbers are one object in memory is an accident: each gets a number of its own.
+            # Whether two equal strings or numbers are one object in memory is an accident: each
+            # gets a number of its own.
             fresh = len(numbers) + 1
             node["__id__"] = numbers.setdefault(-fresh if node.get("is_json") else address, fresh)
         if isinstance(name := node.get("file"), str):
             node["file"] = members.setdefault(name, f"{len(members)}{Path(name).suffix}")
         for key, child in node.items():
             if key == "n_threads":
-                child["content"] = "null"  # on how many threads it was fitted is no part of a model
+                child["content"] = "null"  # the number of threads is no part of a model
             if key not in ("__id__", "file"):
                 _renumber(child, numbers, members)
 
@@ -87,17 +87,30 @@ def _renumber(node: Any, numbers: dict[int, int], members: dict[str, str]) -> No
 def load_model(path: Path) -> Pipeline:
     """Read a pipeline that `save_model` wrote.
 
-    Raises BadInput when the file is damaged or holds anything outside scikit-learn and TRUSTED.
+    Raises
+    ------
+    BadInput
+        When the file is missing or damaged, was made by an earlier version of this code, or holds
+        anything but scikit-learn's types and those of TRUSTED.
     """
     try:
         model = skops.io.load(path, trusted=TRUSTED)
     except UntrustedTypesFoundException as error:
+        untrusted = set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED)
+        if all(name.startswith("digits.") for name in untrusted):
+            raise BadInput(
+                f"{path} was made by an earlier version of this code, which named its classes "
+                "otherwise: `dvc repro` makes the model again, and a champion is then promoted "
+                "again."
+            ) from error
         raise BadInput(
-            f"{path} holds types that this project does not trust, so it was not loaded: {error}"
+            f"{path} holds types that this project does not trust, so it was not loaded: "
+            f"{', '.join(sorted(untrusted))}."
         ) from error
-    except Exception as error:
+    except Exception as error:  # a damaged file can raise almost anything
         raise BadInput(
-            f"{path} cannot be read as a model ({error}); `dvc repro` makes it again."
+            f"{path} cannot be read as a model ({type(error).__name__}: {error}); `dvc repro` "
+            "makes it again."
         ) from error
     if not isinstance(model, Pipeline):
         raise BadInput(

@@ -1,7 +1,8 @@
-"""Names of the types that a model file may hold beyond scikit-learn's own estimators.
+"""Names of what a model file may hold beyond scikit-learn's own estimators, which skops trusts.
 
-A file's own list is no protection, so it is never asked. These are names, and nothing is imported:
-whoever only hands the list on, as the logging of a model does, needs no scikit-learn.
+A file says what it holds too, but that is no protection, so it is not asked. These are names, and
+nothing is imported: whoever only hands the list on, as the logging of a model does, needs no
+scikit-learn. A test holds them equal to what the tables of families and representations name.
 """
 
 TRUSTED = [
@@ -15,6 +16,7 @@ TRUSTED = [
     "digits.models.intelex.IntelexSVC",
     "digits.models.neighbors.PixelNeighborsClassifier",
     "digits.models.svm.MatrixSVC",
+    # Internals of estimators that skops does not trust by itself.
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
