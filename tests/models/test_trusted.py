@@ -1,22 +1,51 @@
-"""The names of the types that a model file may hold."""
+"""The names of what a model file may hold."""
 
 import inspect
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import resolve_name
+from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.preprocessing import FunctionTransformer
 
+from digits.models.committee import Committee
+from digits.models.families import FAMILIES
 from digits.models.trusted import TRUSTED
+from digits.params.representations import REPRESENTATIONS, SCALES
 from tests.imports import ROOT
+
+
+def full_name(kind: Any) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def implementations() -> Iterator[Any]:
+    """All classes and functions that the tables name."""
+    yield Committee
+    for family in FAMILIES.values():
+        yield from (family.estimator, *family.engines.values())
+    for entry in (*REPRESENTATIONS.values(), *SCALES.values()):
+        for step in entry.steps:
+            _, transformer = step.make()
+            yield type(transformer)
+            if isinstance(transformer, FunctionTransformer):
+                yield transformer.func
 
 
 def test_each_is_the_full_name_of_a_type_or_function() -> None:
     assert len(set(TRUSTED)) == len(TRUSTED)
     for name in TRUSTED:
-        kind = resolve_name(name)
-        assert f"{kind.__module__}.{kind.__qualname__}" == name
+        assert full_name(resolve_name(name)) == name
+
+
+def test_of_this_project_all_that_the_tables_name_is_trusted_and_nothing_else() -> None:
+    named = {full_name(kind) for kind in implementations()}
+    assert {name for name in TRUSTED if name.startswith("digits.")} == {
+        name for name in named if name.startswith("digits.")
+    }
 
 
 def test_all_of_our_estimators_are_trusted() -> None:
