@@ -1,8 +1,7 @@
-"""data/augmented, data/split -> models/, metrics/validation.json; the run is live in MLflow meanwhile.
+"""data/augmented, data/split -> models/, metrics/validation.json; the run is live in MLflow.
 
-models/model.skops: the pipeline fitted on all training images; validation/: what models fitted without them said of the held-out
-originals (digits/predictions.py); learning_curve.csv, a row for each epoch of the first fit, if it learned by epochs;
-train_sizes.csv, a row for each of train.train_sizes; example.npy, one image as the model gets it. Test images are not read here.
+models/: model.skops, fitted on all training images; validation/, predictions by models fitted
+without the fold; history.csv, epochs of the first fit; learning_curve.csv; example.npy, an image.
 """
 
 import logging
@@ -12,129 +11,60 @@ from pathlib import Path
 
 import numpy as np
 
-from digits.common.arrays import open_array, open_array_file
-from digits.common.errors import BadInput
+from digits.common.arrays import open_array
 from digits.common.files import write_csv, write_json
 from digits.common.resources import peak_memory
-from digits.data.folds import TEST, make_target
-from digits.features.catalogue import n_features
 from digits.metrics.classification import fold_accuracies, metrics
 from digits.models.families import PipelineOptions, make_pipeline, n_epochs
 from digits.models.persistence import save_model
 from digits.params.schema import Params
 from digits.tracking.lookup import store_folder
-from digits.training.fit import TrainingSet, fit
+from digits.training.dataset import open_training_set
+from digits.training.fit import fit
+from digits.training.history import EpochHistory
 from digits.training.learning_curve import LearningCurvePoint, draw_subsets, learning_curve
-from digits.training.options import Epoch, FitOptions
+from digits.training.limits import check_limits
+from digits.training.options import FitOptions
 from digits.training.validation import validate
 from stages.runner.stage import Stage
 
 log = logging.getLogger(__name__)
-CURVE = ["epoch", "training_loss", "validation_loss", "training_accuracy", "validation_accuracy"]
 
 
 def train(params: Params, stage: Stage) -> None:
-    from digits.tracking.live import live_run
+    """Validate the pipeline, draw its learning curve, and fit it on all training images."""
+    from digits.tracking.live import live_run  # seconds that bad params need not wait for
 
-    started = time.monotonic()
-    augmented = Path("data/augmented")
-    images = open_array_file(augmented / "images.npy", np.uint8, (None, None, None))
-    labels = open_array(augmented / "labels.npy", np.uint8, (len(images),))
-    source = open_array(augmented / "source.npy", np.int32, (len(images),))
+    started, settings = time.monotonic(), params.train
     fold = open_array(Path("data/split/fold.npy"), np.int8, (None,))
-
-    how = params.train
-    _, height, width = images.shape
-    n_originals = int(np.count_nonzero(fold != TEST))
-    n = n_originals if how.copies == "none" else len(images)
-    data = TrainingSet(
-        X=images.reshape(n, height * width),
-        y=make_target(labels[:n], params.target),
-        source=np.asarray(source[:n]),
-        n_originals=n_originals,
-    )
-    most = {"images of a fit": len(np.unique(data.source)) - np.bincount(fold[fold != TEST]).max()}
-    subsets = draw_subsets(data, fold, how.train_sizes, how.seed)
-    if subsets:
-        most["images of the smallest of train.train_sizes"] = len(subsets[0])
-    check_at_most("train.clusters", how.clusters, most)
-    check_at_most(
-        "train.components",
-        how.components,
-        most | {"features of an image": n_features(how.features, (height, width))},
-    )
-    pipeline = make_pipeline(
-        how.model,
-        params.model_settings,
-        how.seed,
-        PipelineOptions(
-            features=how.features,
-            shape=(height, width),
-            scale=how.scale,
-            components=how.components,
-            clusters=how.clusters,
-            engine=how.engine,
-        ),
-    )
-    epochs = n_epochs(how.model, params.model_settings)
-    for name, value in pipeline.get_params().items():
-        if name.endswith("n_neighbors"):
-            check_at_most(f"n_neighbors of models.{how.model}", value, most)
-
-    models = stage.out_folder("models")
+    data, shape = open_training_set(Path("data/augmented"), fold, params.target, settings.copies)
+    pipeline_options = PipelineOptions.from_params(settings, shape)
+    pipeline = make_pipeline(settings.model, params.model_settings, settings.seed, pipeline_options)
+    subsets = draw_subsets(data, fold, settings.train_sizes, settings.seed)
+    check_limits(pipeline, pipeline_options, settings.model, data, fold, subsets)
+    epochs, models = n_epochs(settings.model, params.model_settings), stage.out_folder("models")
     with (
-        stage.checkpoints() if epochs else nullcontext() as unfinished,
-        live_run(store_folder(stage.repository), params.effective()) as tracked,
+        stage.checkpoints() if epochs else nullcontext() as checkpoints,
+        live_run(store_folder(stage.repository), params.effective()) as run,
     ):
-        curve: list[Epoch] = []
-
-        def on_epoch(epoch: Epoch) -> None:
-            curve.append(epoch)
-            tracked.log_epoch(epoch)
-
-        options = FitOptions(
-            copies="support_vectors" if how.copies == "support_vectors" else "all",
-            epochs=epochs,
-            seed=how.seed,
-            checkpoints=unfinished,
-            on_epoch=on_epoch,
-        )
+        history = EpochHistory(run.log_epoch)
+        options = FitOptions(settings.copies, epochs, settings.seed, checkpoints, history.append)
+        points: list[LearningCurvePoint] = []
         values: dict[str, float | int] = {"n": 0}
-        if how.validate_ != "none":
-            said = validate(pipeline, data, fold, how.validate_, options)
-            said.save(models / "validation")
-            values = metrics(said) | fold_accuracies(said, fold[said.rows])
-            log.info(
-                "validation: %d errors in %d, accuracy %.4f",
-                values["errors"],
-                values["n"],
-                values["accuracy"],
-            )
+        if settings.validate_ != "none":
+            predictions = validate(pipeline, data, fold, settings.validate_, options)
+            predictions.save(models / "validation")
+            values = metrics(predictions) | fold_accuracies(predictions, fold[predictions.rows])
+            log.info("validation: %(errors)d errors in %(n)d, accuracy %(accuracy).4f", values)
+            run.log_metrics(values, "validation")
+            for point in learning_curve(pipeline, data, fold, subsets, predictions, options):
+                log.info("%s", point)
+                run.log_metrics(point._asdict(), "learning_curve", step=point.train_size)
+                points.append(point)
         write_json(stage.out("metrics/validation.json"), values)
-        tracked.log_metrics(values, "validation")
-
-        sizes: list[LearningCurvePoint] = []
-        if subsets:  # then there was a validation
-            for size in learning_curve(pipeline, data, fold, subsets, said, options):
-                log.info("%s", size)
-                tracked.log_metrics(size._asdict(), "learning_curve", step=size.train_size)
-                sizes.append(size)
-        write_csv(models / "learning_curve.csv", LearningCurvePoint._fields, sizes)
-
+        write_csv(models / "learning_curve.csv", LearningCurvePoint._fields, points)
         np.save(models / "example.npy", data.read(np.arange(1)))
         save_model(fit(pipeline, data, options=options), models / "model.skops")
-        first = [epoch for epoch in curve if epoch.fit == curve[0].fit]
-        write_csv(
-            models / "history.csv",
-            CURVE,
-            ([getattr(epoch, name) for name in CURVE] for epoch in first),
-        )
+        write_csv(models / "history.csv", *history.table())
         cost = {"train_seconds": time.monotonic() - started, "peak_memory_mib": peak_memory()}
-        tracked.finish(models / "model.skops", cost)
-
-
-def check_at_most(key: str, value: int, most: dict[str, int]) -> None:
-    """Raises BadInput when a number asks for more than there is."""
-    what, limit = min(most.items(), key=lambda item: item[1])
-    if value > limit:
-        raise BadInput(f"{key} is {value}, allowed is at most {limit}, the {what}.")
+        run.finish(models / "model.skops", cost)

@@ -26,6 +26,13 @@ def make_target(labels: NDArray, target: int | str) -> NDArray:
     return labels if target == "digit" else labels == target
 
 
+def name_classes(target: int | str) -> list[str]:
+    """Return the names of the classes of a target, as shown, in the order of the classes."""
+    if target == "digit":
+        return [str(digit) for digit in range(10)]
+    return [f"not {target}", f"{target}"]
+
+
 def assign_folds(
     labels: NDArray[np.uint8], n_train: int, strategy: str, folds: int, target: int | str, seed: int
 ) -> NDArray[np.int8]:

@@ -48,6 +48,15 @@ def precision_recall_table(scored: Scored) -> Table:
     return _table("recall", RECALL_LEVELS, columns)
 
 
+def curve_tables(scored: Scored) -> dict[str, Table]:
+    """Return the tables of all curves, by the name of their file."""
+    return {
+        "precision_recall": precision_recall_table(scored),
+        "thresholds": threshold_table(scored),
+        "roc": roc_table(scored),
+    }
+
+
 def roc_table(scored: Scored) -> Table:
     """For DVC: the true positive rate at each false positive rate; no rows for ten digits."""
     columns = {
@@ -123,6 +132,39 @@ def at_threshold(
     return rounded(
         precision
         | proportion_metric(f"{prefix}recall_at_threshold", hits, np.count_nonzero(y), confidence)
+    )
+
+
+def at_chosen_threshold(
+    scored: Scored, precision_target: float, confidence: float
+) -> tuple[float | None, dict[str, float]]:
+    """Choose the threshold of a yes/no target on validation, and measure at it.
+
+    Parameters
+    ----------
+    scored : dict
+        Labels and scores of "test" and, if there was one, of "validation".
+    precision_target : float
+        The precision that the threshold must have on validation.
+    confidence : float
+        Of the intervals, between 0 and 1.
+
+    Returns
+    -------
+    float or None
+        The threshold; None for ten digits, without a validation, or when none is precise enough.
+    dict
+        The metrics at it, on the test set and on validation.
+    """
+    if "validation" not in scored or not _yes_no(scored):
+        return None, {}
+    threshold = operating_point(*scored["validation"], precision_target)
+    if threshold is None:
+        return None, {}
+    values = {"threshold": round(threshold, 10)}
+    values |= at_threshold(*scored["test"], threshold, "", confidence)
+    return threshold, values | at_threshold(
+        *scored["validation"], threshold, "validation_", confidence
     )
 
 

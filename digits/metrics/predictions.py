@@ -71,6 +71,33 @@ class Predictions:
                 arrays.append(np.lib.format.read_array(file, allow_pickle=False))
         return cls(*arrays)
 
+    @classmethod
+    def load_folder(cls, folder: Path) -> Self:
+        """Read what `save` wrote into a folder on this machine."""
+        return cls.load(lambda name: (folder / name).open("rb"))
+
+
+def predict(
+    model: Pipeline, X: NDArray, rows: NDArray[np.int64], y: NDArray, label: str
+) -> Predictions:
+    """Return a fitted model's predictions of some images.
+
+    Parameters
+    ----------
+    model : Pipeline
+        Fitted.
+    X : ndarray of shape (n, n_pixels), uint8
+        The images.
+    rows : ndarray of shape (n,), int64
+        Their rows in the data set.
+    y : ndarray of shape (n,)
+        What is true of them.
+    label : str
+        Names the work beside its progress bar.
+    """
+    scores = decision_scores(model, X, label)
+    return Predictions(rows, y, decide(scores, has_probability(model)), scores)
+
 
 def decision_scores(model: Pipeline, X: NDArray, label: str) -> NDArray[np.float64]:
     """Score the classes: by probability if the model has one, else by decision function.

@@ -24,6 +24,7 @@ from digits.models.few_labels import FewLabelsClassifier
 from digits.models.intelex import IntelexNeighborsClassifier, IntelexSVC
 from digits.models.neighbors import PixelNeighborsClassifier
 from digits.models.svm import MatrixSVC
+from digits.params.schema import Train
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,13 @@ class PipelineOptions:
     components: int = 0
     clusters: int = 0
     engine: str = "scikit-learn"
+
+    @classmethod
+    def from_params(cls, train: Train, shape: tuple[int, int]) -> "PipelineOptions":
+        """Return what the section `train` of params.yaml says, for images of a shape."""
+        return cls(
+            train.features, shape, train.scale, train.components, train.clusters, train.engine
+        )
 
 
 PIXELS_ALONE = PipelineOptions()

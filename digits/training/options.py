@@ -95,9 +95,9 @@ class FitOptions:
 
     Attributes
     ----------
-    copies : {"all", "support_vectors"}
+    copies : {"all", "support_vectors", "none"}
         Learn from all rows, or first from the originals and then from the support vectors and
-        their copies alone: the virtual support vector method.
+        their copies alone: the virtual support vector method. With "none" there are no copies.
     epochs : int or None
         Learn by so many epochs of `partial_fit`; None: by one `fit`.
     seed : int
@@ -113,7 +113,7 @@ class FitOptions:
     Machines".
     """
 
-    copies: Literal["all", "support_vectors"] = "all"
+    copies: Literal["all", "support_vectors", "none"] = "all"
     epochs: int | None = None
     seed: int = 0
     checkpoints: Path | None = None

@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "params": {"common"},
     "data": {"common", "params"},
     "features": {"common", "params", "data"},
-    "models": {"common", "data", "features"},
+    "models": {"common", "params", "data", "features"},
     "metrics": {"common", "data"},
     "training": {"common", "data", "features", "metrics", "models"},
     "plots": {"common", "metrics"},

@@ -1,0 +1,63 @@
+"""Settings that ask for more than the training images have."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from digits.common.errors import BadInput
+from digits.data.folds import TEST
+from digits.features.catalogue import n_features
+from digits.models.families import PipelineOptions
+from digits.training.fit import TrainingSet
+
+
+def check_limits(
+    pipeline: Pipeline,
+    options: PipelineOptions,
+    model: str,
+    data: TrainingSet,
+    fold: NDArray[np.int8],
+    subsets: Sequence[NDArray],
+) -> None:
+    """Check that the smallest fit has images enough for the pipeline.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Unfitted, made with `options`.
+    options : PipelineOptions
+        What comes before the model.
+    model : str
+        The model's section in params.yaml.
+    data : TrainingSet
+        All training images and their copies.
+    fold : ndarray of shape (n,), int8
+        As `assign_folds` returns it.
+    subsets : sequence of ndarray
+        As `draw_subsets` returns them.
+
+    Raises
+    ------
+    BadInput
+        When a number of clusters, components or neighbours is larger than what there is.
+    """
+    largest_fold = np.bincount(fold[fold != TEST]).max()
+    limits = {"images of a fit": data.n_originals - int(largest_fold)}
+    if subsets:
+        limits["images of the smallest of train.train_sizes"] = len(subsets[0])
+    _check("train.clusters", options.clusters, limits)
+    if options.components:
+        assert options.shape
+        n = n_features(options.features, options.shape)
+        _check("train.components", options.components, limits | {"features of an image": n})
+    for name, value in pipeline.get_params().items():
+        if name.endswith("n_neighbors"):
+            _check(f"n_neighbors of models.{model}", value, limits)
+
+
+def _check(key: str, value: int, limits: Mapping[str, int]) -> None:
+    what, limit = min(limits.items(), key=lambda item: item[1])
+    if value > limit:
+        raise BadInput(f"{key} is {value}, allowed is at most {limit}, the {what}.")
