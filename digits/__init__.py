@@ -1,1 +1,1 @@
-"""The library of the pipeline: rooms for data, features, models, metrics and what is done with them."""
+"""The library: rooms for data, features, models, metrics and for what is done with results."""

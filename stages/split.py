@@ -1,4 +1,4 @@
-"""data/raw -> data/split/fold.npy int8 (n,): the fold that holds out an image, -1 for a test image."""
+"""data/raw -> data/split/fold.npy int8 (n,): the fold that holds out an image, or -1 for test."""
 
 from pathlib import Path
 

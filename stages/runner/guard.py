@@ -125,7 +125,7 @@ class Guard:
         return {(file, (stat.st_size, stat.st_mtime_ns, stat.st_ino)) for file, stat in stats}
 
     def _select_params(self, content: bytes) -> dict[str, Any]:
-        """Return the values that dvc.yaml declares for the stage; others may be edited meanwhile."""
+        """Return the declared params and their values; others may be edited meanwhile."""
         params = parse_yaml(content, PARAMS.name)
         model = _select(params, "train.model")
         keys = {key: key.replace("${train.model}", str(model)) for key in self._keys}

@@ -1,4 +1,4 @@
-"""Run a stage: validate all params first, publish all outs last, say in one sentence what is wrong."""
+"""Run a stage: validate params first, publish outs last, say in one sentence what is wrong."""
 
 import logging
 import os
