@@ -1,4 +1,4 @@
-"""Exercise 2 of the book's chapter 3 as notebooks do it: int64 pixels, a `shift` each, stock KNN."""
+"""Exercise 2 of the book's chapter 3 as notebooks do it: int64 pixels, a `shift` each, KNN."""
 
 import sys
 from pathlib import Path

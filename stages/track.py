@@ -7,7 +7,7 @@ after a restored result, in a clone and with a wiped store this stage runs, and 
 from pathlib import Path
 
 from digits.common.files import file_sha256, read_csv, read_json
-from digits.experiments.provenance import locked, uncommitted
+from digits.experiments.provenance import locked_hashes, uncommitted_patch
 from digits.params.datasets import find_source
 from digits.params.schema import Params
 from digits.tracking.lookup import evaluation_key, has_complete_run, result_key, store_folder
@@ -32,7 +32,7 @@ def track(params: Params, stage: Stage) -> None:
     # Two seconds of imports that a restored result need not wait for.
     from digits.tracking.completion import Result, complete_run
 
-    patch = uncommitted()
+    patch = uncommitted_patch()
     result = Result(
         key=key,
         evaluation=evaluation,
@@ -48,7 +48,7 @@ def track(params: Params, stage: Stage) -> None:
         },
         texts={"project/uncommitted.diff": patch} if patch else {},
         dataset=_describe_dataset(params.fetch.dataset),
-        tags=locked(Path("dvc.lock")),
+        tags=locked_hashes(Path("dvc.lock")),
         model=model,
         code=Path("digits"),
     )

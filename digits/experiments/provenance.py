@@ -99,7 +99,7 @@ def describe_source(experiment: str) -> dict[str, str]:
     return tags
 
 
-def uncommitted() -> str:
+def uncommitted_patch() -> str:
     """The patch that makes HEAD's params and code into the current ones, new files included.
 
     It is empty when they are HEAD's, and where there is no HEAD.
@@ -110,7 +110,7 @@ def uncommitted() -> str:
         return ""
 
 
-def locked(lock: Path) -> dict[str, str]:
+def locked_hashes(lock: Path) -> dict[str, str]:
     """DVC's hash of each data folder and of the models, from a dvc.lock, as tags `dvc.<path>`.
 
     Parameters

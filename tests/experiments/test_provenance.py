@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from digits.experiments.provenance import current_experiment, describe_source, run_name, uncommitted
+from digits.experiments.provenance import (
+    current_experiment,
+    describe_source,
+    run_name,
+    uncommitted_patch,
+)
 
 
 def exps(git: Callable[..., str]) -> str:
@@ -109,7 +114,7 @@ class TestSource:
         """However a person likes to see differences."""
         git("config", setting, value)
         (tmp_path / "params.yaml").write_text("target: 5\n", encoding="utf-8")
-        patch = uncommitted()
+        patch = uncommitted_patch()
         git("checkout", "params.yaml")
         (tmp_path / "patch").write_text(patch, encoding="utf-8")
         git("apply", "patch")
@@ -126,7 +131,7 @@ class TestSource:
         if staged:
             git("add", "digits")
         before = git("status", "--porcelain")
-        patch = uncommitted()
+        patch = uncommitted_patch()
         assert git("status", "--porcelain") == before, "the index is the person's own"
         (tmp_path / "patch").write_text(patch, encoding="utf-8")
         git("rm", "-q", "--force", "--cached", str(new)) if staged else None

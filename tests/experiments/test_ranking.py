@@ -1,4 +1,4 @@
-"""`python -m digits best`: ranked by validation, and the test set never looked at."""
+"""Experiments are ranked by validation, and the test set is never read."""
 
 import shutil
 from dataclasses import replace
@@ -10,7 +10,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from digits.common.errors import BadInput
-from digits.experiments import ranking as best
+from digits.experiments import ranking
 from digits.experiments.comparison import UNDECIDED
 from digits.experiments.ranking import Rank, rank_experiments
 from digits.experiments.revisions import NoSuchRevision, NotCached, Revision
@@ -28,7 +28,10 @@ def validated(
     """One that read the first so many of its rows wrongly."""
     y = TRUTH[rows] if target == "digit" else TRUTH[rows] == target
     wrong = np.arange(len(rows)) < errors
-    said = np.where(wrong, (y + 1) % 10, y).astype(np.uint8) if target == "digit" else y ^ wrong
+    if target == "digit":
+        predicted = np.where(wrong, (y + 1) % 10, y).astype(np.uint8)
+    else:
+        predicted = y ^ wrong
     low, high = 0.5, 0.99
     metrics = {
         "n": len(rows),
@@ -41,7 +44,7 @@ def validated(
         name,
         {"fetch": {"dataset": dataset}},
         metrics,
-        Predictions(np.array(rows), y, said, np.zeros(len(rows))),
+        Predictions(np.array(rows), y, predicted, np.zeros(len(rows))),
     )
 
 
@@ -62,7 +65,10 @@ ALL = {
 
 @pytest.fixture
 def by_hand(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The revisions above instead of a repository's, and two that were not validated; the parts that were asked for."""
+    """The revisions above instead of a repository's, and two that were not validated.
+
+    Returns the parts whose results were read.
+    """
     parts: list[str] = []
 
     def read_metrics(_: Path, name: str, part: str) -> dict[str, Any]:
@@ -79,20 +85,20 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise NotCached("not here")
         return ALL[name]
 
-    monkeypatch.setattr(best, "read_metrics", read_metrics)
-    monkeypatch.setattr(best, "read_revision", read_revision)
+    monkeypatch.setattr(ranking, "read_metrics", read_metrics)
+    monkeypatch.setattr(ranking, "read_revision", read_revision)
     return parts
 
 
 def test_ranks(by_hand: list[str]) -> None:
-    ranks, without = rank_experiments(Path(), ["unvalidated", "failed", *ALL])
-    assert without == ["unvalidated", "failed"]
+    ranks, not_validated = rank_experiments(Path(), ["unvalidated", "failed", *ALL])
+    assert not_validated == ["unvalidated", "failed"]
     assert set(by_hand) == {"validation"}
     assert [rank.name for rank in ranks] == sorted(
         ALL, key=lambda name: -ALL[name].metrics["accuracy"]
     )
-    found = {rank.name: rank for rank in ranks}
-    assert found["good"] == Rank("good", dict(ALL["good"].metrics), "the first")
+    by_name = {rank.name: rank for rank in ranks}
+    assert by_name["good"] == Rank("good", dict(ALL["good"].metrics), "the first")
     tested = {
         "middling": (UNDECIDED, 1, 100),
         "bad": ("worse", 17, 100),
@@ -102,50 +108,45 @@ def test_ranks(by_hand: list[str]) -> None:
     corrected = multipletests(raw, method="holm")[1]
     for (name, (verdict, only_first, n)), p in zip(tested.items(), corrected, strict=True):
         low, high = paired_difference(only_first, 0, n, 0.95)
-        assert found[name] == Rank(
+        assert by_name[name] == Rank(
             name,
             dict(ALL[name].metrics),
             verdict,
-            found[name].p_value,
+            by_name[name].p_value,
             difference=-only_first / n,
             low=low,
             high=high,
         )
-        assert found[name].p_value == pytest.approx(p)
+        assert by_name[name].p_value == pytest.approx(p)
     for name in ("elsewhere", "yes or no", "other data"):
-        assert found[name] == Rank(name, dict(ALL[name].metrics), "validated on other images")
+        assert by_name[name] == Rank(name, dict(ALL[name].metrics), "validated on other images")
     assert (
-        found["gone"].verdict.startswith("not on this machine: `dvc pull`")
-        and found["gone"].p_value is None
+        by_name["gone"].verdict.startswith("not on this machine: `dvc pull`")
+        and by_name["gone"].p_value is None
     )
 
 
 def test_one_of_several_is_worse_only_if_that_is_no_accident_among_so_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    models = {
-        f"m{i}": validated(f"m{i}", range(100, 200), 3 + 6 * (i > 0)) for i in range(3)
-    }  # 6 images: p = 0.031, of two 0.062
-    models["m2"] = replace(
-        models["m2"], metrics={**models["m2"].metrics, "recall_8": 0.5}
-    )  # another with as many errors
-    monkeypatch.setattr(best, "read_metrics", lambda _, name, part: dict(models[name].metrics))
-    monkeypatch.setattr(best, "read_revision", lambda _, name, part: models[name])
-    assert [rank.verdict for rank in rank_experiments(Path(), ["m0", "m1"])[0]] == [
-        "the first",
-        "worse",
-    ]
-    assert [rank.verdict for rank in rank_experiments(Path(), list(models))[0]] == [
-        "the first",
-        UNDECIDED,
-        UNDECIDED,
-    ]
+    # 6 images: p = 0.031, of two 0.062
+    models = {f"m{i}": validated(f"m{i}", range(100, 200), 3 + 6 * (i > 0)) for i in range(3)}
+    # Another with as many errors.
+    models["m2"] = replace(models["m2"], metrics={**models["m2"].metrics, "recall_8": 0.5})
+    monkeypatch.setattr(ranking, "read_metrics", lambda _, name, part: dict(models[name].metrics))
+    monkeypatch.setattr(ranking, "read_revision", lambda _, name, part: models[name])
+
+    def verdicts(*names: str) -> list[str]:
+        ranks, _ = rank_experiments(Path(), [*names])
+        return [rank.verdict for rank in ranks]
+
+    assert verdicts("m0", "m1") == ["the first", "worse"]
+    assert verdicts("m0", "m1", "m2") == ["the first", UNDECIDED, UNDECIDED]
     models["workspace"] = models["m1"]
-    ranks = rank_experiments(Path(), ["m0", "m1", "workspace"])[0]
-    assert [rank.verdict for rank in ranks] == ["the first", "worse", "worse"], "the same, twice"
+    assert verdicts("m0", "m1", "workspace") == ["the first", "worse", "worse"], "the same, twice"
     models["workspace"] = models["m0"]
-    ranks = rank_experiments(Path(), ["m0", "m1", "workspace"])[0]
-    assert [rank.verdict for rank in ranks] == ["the first", UNDECIDED, "worse"], "the first, twice"
+    expected = ["the first", UNDECIDED, "worse"]
+    assert verdicts("m0", "m1", "workspace") == expected, "the first, twice"
 
 
 def test_when_the_first_is_gone_none_can_be_compared(by_hand: list[str]) -> None:
@@ -169,18 +170,9 @@ def test_refused(by_hand: list[str], names: list[str], said: str) -> None:
 
 def test_experiments_are_ranked_without_the_test_set(project: Project) -> None:
     project.dvc("exp", "run", "-n", "unvalidated", "-S", "train.validate=none")
-    project.dvc(
-        "exp",
-        "run",
-        "-n",
-        "folds",
-        "-S",
-        "split.folds=4",
-        "-S",
-        "models.knn.n_neighbors=40",
-        "-S",
-        "train.validate=holdout",
-    )
+    settings = ("split.folds=4", "models.knn.n_neighbors=40", "train.validate=holdout")
+    set_params = [part for setting in settings for part in ("-S", setting)]
+    project.dvc("exp", "run", "-n", "folds", *set_params)
     # Whoever opened one of these would fail.
     shutil.rmtree(project.path / "data" / "predictions")
     (project.path / "metrics" / "test.json").write_text("not JSON", encoding="utf-8")
@@ -226,7 +218,7 @@ def test_experiments_that_share_a_name_are_told_apart_by_commit(project: Project
 
 
 def used_by_models(project: Project) -> set[str]:
-    """The directories in DVC's cache that hold models, whose validation has files of the same names."""
+    """The directories in DVC's cache that hold models; their validation has files of such names."""
     cache = project.path / ".dvc" / "cache" / "files" / "md5"
     return {
         file.name

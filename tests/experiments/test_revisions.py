@@ -1,4 +1,4 @@
-"""`python -m digits compare` on what real git and DVC keep of revisions."""
+"""Revisions that real git and DVC keep, read by `digits compare`."""
 
 import json
 import shutil
@@ -133,7 +133,7 @@ def test_other_test_images_are_refused(project: Project) -> None:
 def test_broken_results_are_a_sentence(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In this process, which is faster. Also where DVC's cache has lost a part: another exception of DVC's."""
+    """In this process, which is faster. Also where DVC's cache has lost a part of a folder."""
     for name, value in project.env.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("digits.commands.compare.ROOT", project.path)
