@@ -95,7 +95,7 @@ class Store:
         with FileLock(f"{file}.lock"):
             if not file.exists():
                 new = file.with_name(file.name + ".new")
-                new.write_bytes(_empty_database())
+                new.write_bytes(empty_database())
                 new.replace(file)
 
     def _connect(self, uri: str, artifacts: Path | None) -> None:
@@ -160,7 +160,7 @@ class Store:
 
 
 @cache
-def _empty_database() -> bytes:
+def empty_database() -> bytes:
     """The content of a database with MLflow's tables and no runs.
 
     MLflow gets there through some fifty migrations. They are made in memory: in a file each would

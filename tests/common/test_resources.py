@@ -1,11 +1,14 @@
 """How many threads may work."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 from digits.common.errors import BadInput
 from digits.common.resources import n_threads
+from tests.imports import ROOT
 
 
 class TestThreads:
@@ -38,3 +41,18 @@ class TestThreads:
             assert n_threads() == 1
         finally:
             os.sched_setaffinity(0, allowed)
+
+
+def test_peak_memory_is_the_most_there_was() -> None:
+    """In a process of its own: what was before decides whether memory goes back to the system."""
+    code = """
+import numpy, psutil
+from digits.common.resources import peak_memory
+used = psutil.Process().memory_info
+block = numpy.ones(25 * 2**20)
+held = used().rss / 2**20
+del block
+assert used().rss / 2**20 < held - 150
+assert held * 0.99 < peak_memory() < held + 150
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from digits.tracking.store import Store
 from digits.tracking.view import TAG, TITLE, WIDTHS, save_view, url
 
 # What the UI writes when a view is changed in it: the time of the change is in it.
@@ -21,7 +22,7 @@ CHANGED = json.dumps(
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> mlflow.MlflowClient:
-    return mlflow.MlflowClient(f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}")
+    return Store(tmp_path_factory.mktemp("store")).client
 
 
 @pytest.fixture
