@@ -56,7 +56,7 @@ def assert_can_be_read(draw: Draw) -> None:
 
 
 def assert_small_and_the_same_again(draw: Draw, folder: Path) -> None:
-    """A picture is the same bytes every time, as DVC's run cache needs it, and not many of them, as git does."""
+    """A figure is the same bytes every time, for DVC's run cache, and not many of them, for git."""
     for file in ("one", "two"):
         save_png(draw(), folder / file)
     assert (folder / "one").read_bytes() == (folder / "two").read_bytes()

@@ -125,6 +125,6 @@ def sockets_are_left_as_they_were() -> Iterator[None]:
 
 
 def gz_answers(first: Answer | None = None) -> dict[str, Answer]:
-    """The good answers of an IDX host, but perhaps for the training images, which are asked for first."""
+    """The good answers of an IDX host; perhaps another for the training images, the first."""
     answers = {path: Answer(content) for path, content in GZ.items()}
     return answers | ({FIRST: first} if first else {})

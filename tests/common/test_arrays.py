@@ -27,7 +27,8 @@ class TestDigest:
         several = [
             ARRAY, ARRAY[::-1], ARRAY[:, ::-1], ARRAY[:-1], ARRAY ^ (ARRAY == 23),
             ARRAY.reshape(6, 4), ARRAY.reshape(24), ARRAY[None], ARRAY.T,
-            ARRAY.astype(np.int8), ARRAY.astype(np.uint16), ARRAY.view("<u2"), ARRAY.view(">u2"), ARRAY.view("<u2").astype(">u2"),
+            ARRAY.astype(np.int8), ARRAY.astype(np.uint16),
+            ARRAY.view("<u2"), ARRAY.view(">u2"), ARRAY.view("<u2").astype(">u2"),
         ]  # fmt: skip
         assert len({sha256(array) for array in several}) == len(several)
 
@@ -88,10 +89,10 @@ class TestOpenArray:
         np.save(tmp_path / "a.npy", ARRAY)
         with pytest.raises(BadInput) as caught:
             open_array(tmp_path / "a.npy", dtype, shape)
-        what = f"{tmp_path / 'a.npy'} holds uint8 of shape (4, 6), {wanted}"
+        message = f"{tmp_path / 'a.npy'} holds uint8 of shape (4, 6), {wanted}"
         assert (
             str(caught.value)
-            == f"{what}: it was changed since it was made; delete it and run `dvc repro`."
+            == f"{message}: it was changed since it was made; delete it and run `dvc repro`."
         )
 
     @pytest.mark.parametrize(

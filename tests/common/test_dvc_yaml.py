@@ -76,10 +76,12 @@ def by_us(text: str) -> Any:
 
 
 ALIKE = """
-    1e-4 1E5 1e+5 1e05 010 -010 +010 00 08 +5 0 -0 0.0 -0.0 1. .5 -.5 1.e3 .5e-3 0. 00.5 010.5 . + - .e5 1e e5 1e5.5 1e999 1e-999
-    inf nan .inf .Inf .INF .iNf -.inf +.inf .nan .NaN .NAN +.nan ~ null Null NULL nULL yes no on off Yes NO y n
-    true True TRUE tRUE false False FALSE 12:30:45 12:30 1:1 -1:30 190:20:30.15 1.0.0 _1 _ 0X10 0O17 0x 0o 0o8 0b2 1e1_0
-    99999999999999999999 0.1e-400 '1' "1e-4" 'true' !!str&010 !!int&"3" !!float&3 !!bool&true !!null&'' 4%
+    1e-4 1E5 1e+5 1e05 010 -010 +010 00 08 +5 0 -0 0.0 -0.0 1. .5 -.5 1.e3 .5e-3 0. 00.5 010.5 .
+    + - .e5 1e e5 1e5.5 1e999 1e-999 inf nan .inf .Inf .INF .iNf -.inf +.inf .nan .NaN .NAN
+    +.nan ~ null Null NULL nULL yes no on off Yes NO y n true True TRUE tRUE false False FALSE
+    12:30:45 12:30 1:1 -1:30 190:20:30.15 1.0.0 _1 _ 0X10 0O17 0x 0o 0o8 0b2 1e1_0
+    99999999999999999999 0.1e-400 '1' "1e-4" 'true' !!str&010 !!int&"3" !!float&3 !!bool&true
+    !!null&'' 4%
 """
 
 
@@ -125,6 +127,25 @@ def test_a_header_cannot_change_the_version() -> None:
     """DVC obeys %YAML 1.1, where 010 is eight."""
     text = "%YAML 1.1\n---\nvalue: 010\n"
     assert by_us(text) in (None, by_dvc(text))
+
+
+@pytest.mark.parametrize("before", ["", "# a comment\n", "\n \n  # another\n#\n"])
+def test_a_directive_is_refused(before: str) -> None:
+    sentence = complaint(f"{before}%YAML 1.1\n---\nvalue: 010\n")
+    assert sentence == "some.yaml is not valid YAML: a % directive is not allowed."
+
+
+@pytest.mark.parametrize(
+    "text", ["value: '%'\n", "# %\nvalue: a\n  %b\n", "value: |\n  %YAML 1.1\n"]
+)
+def test_a_percent_sign_elsewhere_is_text(text: str) -> None:
+    assert by_us(text) == by_dvc(text) and "%" in by_us(text)["value"]
+
+
+def test_what_is_not_utf_8_is_refused_in_one_sentence() -> None:
+    with pytest.raises(BadInput, match=r"^some\.yaml is not UTF-8 text: .*0xe9.*\.$"):
+        parse_yaml("target: é".encode("latin-1"), "some.yaml")
+    assert parse_yaml("target: é".encode(), "some.yaml") == {"target": "é"}
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,10 @@ def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
 class TestJson:
     def test_has_a_key_a_line(self, tmp_path: Path) -> None:
         write_json(tmp_path / "a.json", {"n": 3, "accuracy": 0.1 + 0.2, "name": "é", "list": [1]})
-        expected = '{\n "n": 3,\n "accuracy": 0.30000000000000004,\n "name": "\\u00e9",\n "list": [\n  1\n ]\n}\n'
+        expected = (
+            '{\n "n": 3,\n "accuracy": 0.30000000000000004,\n "name": "\\u00e9",\n'
+            ' "list": [\n  1\n ]\n}\n'
+        )
         assert (tmp_path / "a.json").read_bytes() == expected.encode()
 
     @steady
@@ -105,7 +108,7 @@ def make(path: Path, kind: str, word: str) -> None:
         (path / "deep" / word).touch()
 
 
-def said(path: Path) -> str | list[str]:
+def content_of(path: Path) -> str | list[str]:
     return (
         path.read_text(encoding="utf-8")
         if path.is_file()
@@ -128,15 +131,15 @@ class TestReplace:
         make(tmp_path / "out", old, "before")
         make(tmp_path / "out.new", new, "after")
         replace(tmp_path / "out.new", tmp_path / "out")
-        assert said(tmp_path / "out") == ("after" if new == "file" else ["after"])
+        assert content_of(tmp_path / "out") == ("after" if new == "file" else ["after"])
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
     def test_goes_on_where_a_killed_one_stopped(self, tmp_path: Path) -> None:
-        """The old folder was set aside, and perhaps the new one was put in its place, but the old one was not deleted."""
+        """The old folder was set aside, and perhaps replaced, but not deleted."""
         for name in ("out", "out.old", "out.new"):
             make(tmp_path / name, "folder", f"in {name}")
         replace(tmp_path / "out.new", tmp_path / "out")
-        assert said(tmp_path / "out") == ["in out.new"]
+        assert content_of(tmp_path / "out") == ["in out.new"]
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
     def test_of_a_read_only_file(self, tmp_path: Path) -> None:
@@ -146,7 +149,10 @@ class TestReplace:
         (tmp_path / "out").hardlink_to(tmp_path / "cached")
         make(tmp_path / "out.new", "file", "after")
         replace(tmp_path / "out.new", tmp_path / "out")
-        assert (said(tmp_path / "out"), said(tmp_path / "cached")) == ("after", "before")
+        assert (content_of(tmp_path / "out"), content_of(tmp_path / "cached")) == (
+            "after",
+            "before",
+        )
 
 
 class TestRemove:
@@ -164,4 +170,4 @@ class TestRemove:
         remove(tmp_path / "a")
         assert not (tmp_path / "a").exists()
         if kind != "nothing":
-            assert said(tmp_path / "disk") == ("x" if kind == "file" else ["x"])
+            assert content_of(tmp_path / "disk") == ("x" if kind == "file" else ["x"])

@@ -1,4 +1,4 @@
-"""Which copies there are, in which order, and that they depend on nothing but the settings and the seed."""
+"""Copies of the images come in order and depend on nothing but the settings and the seed."""
 
 import time
 from pathlib import Path
@@ -33,12 +33,23 @@ NOTHING: dict[str, Any] = {
     "seed": 42,
 }
 EVERYTHING: dict[str, Any] = {
-    "shifts": [[-1, 0], [2, -3]], "rotations": [-10, 15.5], "scales": [0.9], "shears": [0.2, -0.1],
-    "elastic": STILL | {"copies": 3, "alpha": 12.0, "rotation": 10.0, "scale": 0.1, "shear": 0.1, "shift": 1.0}, "seed": 42,
-}  # fmt: skip
-ROWS = np.array(
-    [3, 4, 8, 11, 20, 21, 22, 30, 40, 41, 77]
-)  # not consecutive: there are test images in between
+    "shifts": [[-1, 0], [2, -3]],
+    "rotations": [-10, 15.5],
+    "scales": [0.9],
+    "shears": [0.2, -0.1],
+    "elastic": {
+        "copies": 3,
+        "alpha": 12.0,
+        "sigma": 2.0,
+        "rotation": 10.0,
+        "scale": 0.1,
+        "shear": 0.1,
+        "shift": 1.0,
+    },
+    "seed": 42,
+}
+# Not consecutive: there are test images in between.
+ROWS = np.array([3, 4, 8, 11, 20, 21, 22, 30, 40, 41, 77])
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +81,10 @@ def test_originals_come_first_and_copies_in_the_order_of_the_sections(
         affine(originals, shear(0.2)),
         affine(originals, shear(-0.1)),
     ]
-    pictures = all_of(images, EVERYTHING, seed=5)
-    assert pictures.dtype == np.uint8
-    assert len(pictures) == len(expected) + 3 == 1 + len(make_transforms(EVERYTHING))
-    np.testing.assert_array_equal(pictures[: len(expected)], expected)
+    augmented = all_of(images, EVERYTHING, seed=5)
+    assert augmented.dtype == np.uint8
+    assert len(augmented) == len(expected) + 3 == 1 + len(make_transforms(EVERYTHING))
+    np.testing.assert_array_equal(augmented[: len(expected)], expected)
 
 
 @pytest.mark.parametrize(
@@ -91,13 +102,13 @@ def test_originals_come_first_and_copies_in_the_order_of_the_sections(
 def test_settings_reach_the_elastic_distortion(
     images: NDArray[np.uint8], setting: dict[str, float]
 ) -> None:
-    pictures = all_of(images, NOTHING | {"elastic": STILL | {"copies": 1} | setting}, seed=0)
+    augmented = all_of(images, NOTHING | {"elastic": STILL | {"copies": 1} | setting}, seed=0)
     expected = elastic(
         images[ROWS],
         rng=np.random.default_rng([0, 1, 0]),
         **({"alpha": 0.0, "sigma": 2.0} | setting),
     )
-    np.testing.assert_array_equal(pictures, [images[ROWS], expected])
+    np.testing.assert_array_equal(augmented, [images[ROWS], expected])
     assert (expected != images[ROWS]).any(axis=(1, 2)).all()
 
 
@@ -112,7 +123,7 @@ def test_every_chunk_of_every_copy_draws_from_a_generator_of_its_own(
     monkeypatch: pytest.MonkeyPatch, images: NDArray[np.uint8], chunk: int
 ) -> None:
     monkeypatch.setattr(augmentation, "CHUNK", chunk)
-    how = make_transforms(
+    transforms = make_transforms(
         NOTHING | {"shifts": [[1, 0]], "elastic": STILL | {"copies": 2, "alpha": 12.0}}
     )
     expected = [
@@ -124,27 +135,27 @@ def test_every_chunk_of_every_copy_draws_from_a_generator_of_its_own(
         for start in range(0, len(ROWS), chunk)
         for rows in [ROWS[start : start + chunk]]
     ]
-    pictures = list(augment_in_chunks(images, ROWS, how, seed=6))
-    assert [len(part) for part in pictures] == [len(parts[0]) for parts in expected] * 4
+    augmented = list(augment_in_chunks(images, ROWS, transforms, seed=6))
+    assert [len(part) for part in augmented] == [len(parts[0]) for parts in expected] * 4
     np.testing.assert_array_equal(
-        np.concatenate(pictures),
+        np.concatenate(augmented),
         np.concatenate([part for parts in zip(*expected, strict=True) for part in parts]),
     )
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 4, 11])
-def test_pictures_do_not_depend_on_the_threads(
+def test_copies_do_not_depend_on_the_threads(
     monkeypatch: pytest.MonkeyPatch, images: NDArray[np.uint8], chunk: int
 ) -> None:
     monkeypatch.setattr(augmentation, "CHUNK", chunk)
-    pictures = []
+    augmented = []
     for threads in ("1", "2", "5"):
         monkeypatch.setenv("DIGITS_THREADS", threads)
-        pictures.append(all_of(images, EVERYTHING, seed=1))
-    np.testing.assert_array_equal(pictures[1:], [pictures[0]] * 2)
+        augmented.append(all_of(images, EVERYTHING, seed=1))
+    np.testing.assert_array_equal(augmented[1:], [augmented[0]] * 2)
 
 
-def test_same_seed_same_pictures(images: NDArray[np.uint8]) -> None:
+def test_same_seed_same_copies(images: NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(
         all_of(images, EVERYTHING, seed=9), all_of(images, EVERYTHING, seed=9)
     )
@@ -168,7 +179,7 @@ def test_elastic_copies_differ_from_each_other_and_from_neighbouring_seeds(
 def test_no_more_is_computed_than_is_soon_needed(
     monkeypatch: pytest.MonkeyPatch, images: NDArray[np.uint8]
 ) -> None:
-    """However slowly the pictures are written, they do not pile up in memory."""
+    """However slowly the augmented are written, they do not pile up in memory."""
     monkeypatch.setattr(augmentation, "CHUNK", 1)
     monkeypatch.setenv("DIGITS_THREADS", "2")
     computed = []
@@ -177,12 +188,12 @@ def test_no_more_is_computed_than_is_soon_needed(
         computed.append(rng)
         return images
 
-    pictures = augment_in_chunks(images, ROWS, [copy] * 9, seed=0)
+    augmented = augment_in_chunks(images, ROWS, [copy] * 9, seed=0)
     for _ in range(len(ROWS) + 1):
-        next(pictures)
+        next(augmented)
     time.sleep(0.3)
     ahead = len(computed)
-    assert sum(map(len, pictures)) == 9 * len(ROWS) - 1
+    assert sum(map(len, augmented)) == 9 * len(ROWS) - 1
     assert 1 <= ahead < 20
 
 
@@ -192,13 +203,13 @@ def test_memory_stays_flat_as_copies_grow(tmp_path: Path) -> None:
     images = np.lib.format.open_memmap(
         tmp_path / "raw.npy", mode="w+", dtype=np.uint8, shape=(n, 28, 28)
     )
-    how = make_transforms(
+    transforms = make_transforms(
         NOTHING | {"shifts": [[1 + number % 5, number // 5] for number in range(n_copies)]}
     )
     process, used = psutil.Process(), []
 
     def watched() -> Any:
-        for chunk in augment_in_chunks(images, np.arange(n), how, seed=0):
+        for chunk in augment_in_chunks(images, np.arange(n), transforms, seed=0):
             used.append(process.memory_info().rss / 2**20)
             yield chunk
 

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a mirror, it is passed over for the next; nothing but the data set that was meant is ever fetched."""
+"""A mirror that is wrong is passed over for the next; no other data set is ever fetched."""
 
 import gzip
 import hashlib
@@ -77,7 +77,8 @@ class TestOrder:
         with pytest.raises(BadInput) as caught:
             fetch_dataset("mnist_784", None, tmp_path)
         assert str(caught.value) == (
-            "the environment variable DIGITS_MIRRORS names 'lecun', allowed are openml, cvdf, ossci, npm, comma-separated."
+            "the environment variable DIGITS_MIRRORS names 'lecun', "
+            "allowed are openml, cvdf, ossci, npm, comma-separated."
         )
 
 
@@ -145,7 +146,7 @@ class TestFetchMnist:
         tmp_path: Path,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        """The second delivers whole files with the right digests, but one that fits to other images."""
+        """The second delivers files with the right digests, but one that fits to other images."""
         name = FILES["train_images"]
         other = gzip.compress(idx_file(IMAGES[:N_TRAIN][::-1]))
         sha256 = GZ_SHA256 | {name: hashlib.sha256(other).hexdigest()}

@@ -60,9 +60,8 @@ def test_a_damaged_gzip_is_refused_or_harmless() -> None:
             np.testing.assert_array_equal(parse_idx(bytes(damaged), 3, "some-file"), IMAGES)
         except BadInput:
             refused += 1
-    assert (
-        refused >= len(packed) - 6
-    )  # of the header: four bytes of time, one of effort, one of system
+    # Of the header: four bytes of time, one of effort, one of system.
+    assert refused >= len(packed) - 6
 
 
 @pytest.mark.parametrize(
@@ -76,16 +75,22 @@ def test_a_damaged_gzip_is_refused_or_harmless() -> None:
         (b"\0\0\x0d" + RAW[3:], ["begins with", "unsigned bytes"]),
         (idx_file(IMAGES[0]), ["begins with b'\\x00\\x00\\x08\\x02", "3 dimension(s)"]),
         (idx_file(IMAGES[0, 0]), ["begins with b'\\x00\\x00\\x08\\x01", "3 dimension(s)"]),
-        (HEADER[:4] + HEADER[4:].replace(b"\4", b"\5") + IMAGES.tobytes(), ["announces (2, 3, 5) values but holds 24"]),
-        (HEADER[:4] + struct.pack("<III", 2, 3, 4) + IMAGES.tobytes(), ["announces (33554432, 50331648, 67108864) values"]),
+        (
+            HEADER[:4] + HEADER[4:].replace(b"\4", b"\5") + IMAGES.tobytes(),
+            ["announces (2, 3, 5) values but holds 24"],
+        ),
+        (
+            HEADER[:4] + struct.pack("<III", 2, 3, 4) + IMAGES.tobytes(),
+            ["announces (33554432, 50331648, 67108864) values"],
+        ),
         (RAW + b"\0", ["announces (2, 3, 4) values but holds 25"]),
         (gzip.compress(RAW, mtime=0) + b"rest", ["damaged gzip"]),
         (gzip.compress(RAW, mtime=0)[:-1], ["damaged gzip"]),
     ],
-)  # fmt: skip
+)
 def test_the_sentence_says_what_came(content: bytes, parts: list[str]) -> None:
-    said = sentence(content)
-    assert [part for part in parts if part not in said] == []
+    message = sentence(content)
+    assert [part for part in parts if part not in message] == []
 
 
 def test_labels_are_no_images() -> None:

@@ -24,13 +24,13 @@ MATRICES = {
 
 @pytest.fixture(scope="module")
 def images() -> NDArray[np.uint8]:
-    """A dozen real digits, made higher than wide so that swapped axes show, and one picture of nothing but ink."""
+    """A dozen digits, higher than wide so that swapped axes show, and an image of ink alone."""
     pictures = digits_8x8().images[:12, :, :7]
     return np.concatenate([pictures, np.full_like(pictures[:1], 255)])
 
 
 def scipy_affine(image: NDArray, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same by SciPy, which goes backwards, from the new picture to the old, and puts y before x."""
+    """The same by SciPy, which goes from the new image to the old, and puts y before x."""
     backwards = np.linalg.inv(matrix)[::-1, ::-1]
     centre = (np.array(image.shape) - 1) / 2
     return ndimage.affine_transform(
@@ -216,7 +216,7 @@ def test_elastic_is_the_plain_one_image_at_a_time(
 
 
 def moments(images: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Of each picture's ink: the mean of x and y, the (2, 2) covariance and the angle of its long axis in degrees."""
+    """Of the ink: mean of x and y, (2, 2) covariance, angle of the long axis in degrees."""
     y, x = np.indices(images.shape[1:])
     where = np.stack([x.ravel(), y.ravel()])
     rows = images.reshape(len(images), -1)
@@ -235,7 +235,10 @@ def blobs() -> NDArray[np.float64]:
 
 
 def spread_over(values: NDArray, bound: float) -> bool:
-    """300 draws between -bound and bound, as many below 0 as above; a bilinear picture is blurred, so a little wider."""
+    """300 draws between -bound and bound, as many below 0 as above.
+
+    Bilinear interpolation blurs, so they may reach a little further.
+    """
     reach = np.array([values.max(), -values.min()]) / bound
     return bool(reach.min() > 0.9 and reach.max() < 1.06 and abs((values > 0).mean() - 0.5) < 0.1)
 
