@@ -68,7 +68,6 @@ def test_what_is_imported_is_a_declared_dependency() -> None:
         "markdown_it": "markdown-it-py",
         "pydantic_core": "pydantic",
         "ruamel": "ruamel.yaml",
-        "yaml": "pyyaml",
         "sklearn": "scikit-learn",
         "sklearnex": "scikit-learn-intelex",
         "vl_convert": "vl-convert-python",

@@ -154,7 +154,8 @@ def test_the_test_images_are_not_read_before_evaluate(project: Project) -> None:
     images[fold == -1] = 255 - images[fold == -1]
     labels[fold == -1] = 9 - labels[fold == -1]
     code = (
-        "from pathlib import Path; from digits.datasets import DataSet, save_raw; import numpy as np;"
+        "from pathlib import Path; import numpy as np;"
+        "from digits.data.dataset import DataSet, save_raw;"
         "save_raw(DataSet(np.load('i.npy'), np.load('l.npy'), 1497), Path('data/raw'))"
     )
     for file in raw.iterdir():
