@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ from mlflow.entities import Run, ViewType
 from digits.tracking.completion import Result, complete_run
 from digits.tracking.live import LiveRun
 from digits.tracking.lookup import KEY, result_key
+from digits.tracking.store import EXPERIMENT, empty_database
 from tests.imports import ROOT
 
 PARAMS: dict[str, Any] = {
@@ -104,6 +106,13 @@ def files_of(run: Run, uri: str, target: Path) -> dict[str, bytes]:
     }
 
 
+def listening(process: subprocess.Popen) -> set[tuple[str, int]]:
+    """Addresses and ports on which a process and its children listen."""
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    connections = [c for member in family for c in member.net_connections("inet")]
+    return {(c.laddr.ip, c.laddr.port) for c in connections if c.status == psutil.CONN_LISTEN}
+
+
 @contextmanager
 def python(
     *arguments: Any, cwd: Path | None = None, log: Path | None = None, **env: str
@@ -169,22 +178,29 @@ def wait_for_health(process: subprocess.Popen, port: int) -> None:
     raise AssertionError("no server")
 
 
+@dataclass
+class MlflowServer:
+    """A running server: its address, and the folder with its artifacts."""
+
+    uri: str
+    folder: Path
+
+    def runs(self) -> list[Run]:
+        """The runs of this project."""
+        client = mlflow.MlflowClient(self.uri)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        return list(client.search_runs([experiment.experiment_id])) if experiment else []
+
+
 @contextmanager
-def mlflow_server(folder: Path, port: int) -> Iterator[str]:
-    """MLflow's own server, and its address."""
-    folder.mkdir(exist_ok=True)
+def mlflow_server(folder: Path, port: int) -> Iterator[MlflowServer]:
+    """MLflow's own server, over a new database."""
+    database = folder / "runs.db"
+    database.write_bytes(empty_database())
     arguments = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1"]
-    arguments += [
-        "--backend-store-uri",
-        f"sqlite:///{folder / 'runs.db'}",
-        "--artifacts-destination",
-        folder / "artifacts",
-    ]
-    with python(
-        *arguments,
-        cwd=folder,
-        log=folder / "server.log",
-        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
-    ) as process:
+    arguments += ["--backend-store-uri", f"sqlite:///{database}"]
+    arguments += ["--artifacts-destination", folder / "artifacts"]
+    no_jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with python(*arguments, cwd=folder, log=folder / "server.log", **no_jobs) as process:
         wait_for_health(process, port)
-        yield f"http://127.0.0.1:{port}"
+        yield MlflowServer(f"http://127.0.0.1:{port}", folder)
