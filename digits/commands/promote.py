@@ -107,6 +107,7 @@ def _compare_with_champion(
 ) -> "PairedValidation | None":
     """How the challenger did in validation against the champion; None if that cannot be said."""
     from digits.experiments.ranking import compare_validation
+    from digits.metrics.predictions import Predictions
     from digits.tracking.registry import download_validation
 
     if _dataset_digests(champion) != _dataset_digests(challenger):
