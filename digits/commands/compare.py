@@ -76,8 +76,7 @@ def _write_gallery(a: "Revision", b: "Revision", path: Path) -> None:
     predictions = a.predictions
     rows = predictions.rows
     images = read_array(ROOT, b.name, "data/raw/images.npy")[rows]
-    is_ten_digits = predictions.scores.ndim == 2
-    classes = [str(digit) for digit in range(10)] if is_ten_digits else ["no", "yes"]
+    classes = ["no", "yes"] if predictions.is_yes_no else [str(digit) for digit in range(10)]
     y = predictions.labels.astype(int)
     predicted_a = predictions.predicted.astype(int)
     predicted_b = b.predictions.predicted.astype(int)
