@@ -21,6 +21,7 @@ COMMANDS = (
     "ladder",
     "ui",
     "serve",
+    "catalogue",
 )
 INTERRUPTED = 130  # the exit code of what Ctrl-C ended, as shells have it
 

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from digits.common.errors import BadInput
-from digits.models.trusted import TRUSTED
+from digits.models.trusted import trusted_names
 
 
 def save_model(model: Pipeline, path: Path) -> None:
@@ -91,12 +91,12 @@ def load_model(path: Path) -> Pipeline:
     ------
     BadInput
         When the file is missing or damaged, was made by an earlier version of this code, or holds
-        anything but scikit-learn's types and those of TRUSTED.
+        anything but scikit-learn's types and those of `trusted_names`.
     """
     try:
-        model = skops.io.load(path, trusted=TRUSTED)
+        model = skops.io.load(path, trusted=trusted_names())
     except UntrustedTypesFoundException as error:
-        untrusted = set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED)
+        untrusted = set(skops.io.get_untrusted_types(file=path)) - set(trusted_names())
         if all(name.startswith("digits.") for name in untrusted):
             raise BadInput(
                 f"{path} was made by an earlier version of this code, which named its classes "

@@ -21,7 +21,7 @@ from mlflow.types import Schema, TensorSpec
 from mlflow.utils.environment import _mlflow_conda_env, _PythonEnv
 from numpy.typing import DTypeLike, NDArray
 
-from digits.models.trusted import TRUSTED
+from digits.models.trusted import trusted_names
 
 NAME = "model"  # of a run's logged model
 
@@ -97,7 +97,7 @@ def save_for_mlflow(folder: Path, files: ModelFiles, metadata: Model | None = No
         pickled_model=MODEL_FILE,
         sklearn_version=version("scikit-learn"),
         serialization_format="skops",
-        skops_trusted_types=TRUSTED,
+        skops_trusted_types=list(trusted_names()),
         code="code",
     )
     metadata.model_size_bytes = sum(

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "experiments": {"common", "params", "metrics"},
     "tracking": {"common", "params", "models", "experiments"},
     "inference": {"common", "metrics", "models"},
-    "commands": EVERYTHING,
+    "commands": EVERYTHING | {"__main__"},  # which lists them
 }
 
 

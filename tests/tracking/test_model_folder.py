@@ -12,7 +12,7 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from digits.models.persistence import load_model
-from digits.models.trusted import TRUSTED
+from digits.models.trusted import trusted_names
 from digits.tracking.completion import complete_run
 from digits.tracking.model_folder import ModelFiles, save_for_mlflow
 from tests.imports import ROOT
@@ -40,7 +40,7 @@ def test_is_what_mlflow_writes_of_the_model(tmp_path: Path, made: Path, name: st
         model,
         tmp_path / "theirs",
         serialization_format="skops",
-        skops_trusted_types=TRUSTED,
+        skops_trusted_types=list(trusted_names()),
         code_paths=[str(ROOT / "digits")],
         input_example=IMAGES[:1],
         signature=ModelSignature(
