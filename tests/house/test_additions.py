@@ -12,7 +12,10 @@ import pytest
 from tests.imports import ROOT
 from tests.scratch import STAGES, Project
 
-FAMILY = {
+# The text of a new file, or (old, new) pieces of one.
+Change = str | list[tuple[str, str]]
+
+FAMILY: dict[str, Change] = {
     "digits/models/families.py": [
         ("\n@dataclass", "from sklearn.naive_bayes import GaussianNB\n\n\n@dataclass"),
         (
@@ -32,7 +35,7 @@ FAMILY = {
     ],
 }  # fmt: skip
 
-REPRESENTATION = {
+REPRESENTATION: dict[str, Change] = {
     "digits/features/inverted.py": '''"""Inverted images."""
 
 import numpy as np
@@ -56,7 +59,7 @@ class Inverted(ImageTransformer):
     "tests/features/test_inverted.py": "def test_inverted(): ...\n",
 }  # fmt: skip
 
-DATASET = {
+DATASET: dict[str, Change] = {
     "digits/data/stripes.py": '''"""A toy data set: the place of a stripe is the digit."""
 
 import numpy as np
@@ -80,7 +83,7 @@ def stripes() -> DataSet:
     "tests/data/test_stripes.py": "def test_stripes(): ...\n",
 }  # fmt: skip
 
-COMMAND = {
+COMMAND: dict[str, Change] = {
     "digits/commands/hello.py": '''"""`python -m digits hello`: greet."""
 
 HELP = "greet whoever asks"
@@ -100,7 +103,7 @@ def run(arguments):
 }  # fmt: skip
 
 # What is added, and in how many files at most.
-ADDITIONS = {
+ADDITIONS: dict[str, tuple[dict[str, Change], int]] = {
     "family": (FAMILY, 4),
     "representation": (REPRESENTATION, 5),
     "data set": (DATASET, 3),
@@ -108,7 +111,7 @@ ADDITIONS = {
 }
 
 
-def apply(project: Project, addition: dict[str, str | list[tuple[str, str]]]) -> None:
+def apply(project: Project, addition: dict[str, Change]) -> None:
     for name, change in addition.items():
         file = project.path / name
         if isinstance(change, str):
@@ -162,4 +165,4 @@ def test_an_addition_takes_few_files_and_is_found_everywhere(newcomer: Project) 
     file = newcomer.path / "digits" / "features" / "inverted.py"
     file.write_text(file.read_text(encoding="utf-8").replace("255", "250"), encoding="utf-8")
     status = json.loads(newcomer.dvc("status", "--json"))
-    assert set(status) == {"train", "evaluate"}
+    assert {*status} == {"train", "evaluate"}
