@@ -1,5 +1,6 @@
 """Small, fast settings for every family, and scikit-learn's small digits to learn from."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from digits.data.loaders import digits_8x8
 from digits.models.families import FAMILIES, PipelineOptions, make_pipeline, n_epochs
+from digits.models.persistence import save_model
 from digits.training.fit import TrainingSet, fit
 from digits.training.options import FitOptions
 
@@ -43,6 +45,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "mlp": _MLP,
 }
 assert list(SETTINGS) == list(FAMILIES), "every family is tested: give it small settings here"
+BY_EPOCHS = [model for model, family in FAMILIES.items() if family.by_epochs]
 
 
 def new(
@@ -76,3 +79,9 @@ def learned(model: str, X: NDArray, y: NDArray, seed: int = 42, **settings: Any)
     ours = {name: value for name, value in settings.items() if name in SETTINGS[model]}
     options = options_of(model, seed, **ours)
     return fit(new(model, seed, **settings), images(X, y), options=options)
+
+
+def file_of(model: Pipeline, folder: Path) -> bytes:
+    """The bytes of the model's file, which is written in a folder."""
+    save_model(model, folder / "model.skops")
+    return (folder / "model.skops").read_bytes()

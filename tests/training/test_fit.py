@@ -1,4 +1,4 @@
-"""What learns from what: preparation from the originals, the model from their copies too, and nothing from what is held out."""
+"""What learns from what: steps before the model from the originals, the model from copies too."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -12,18 +12,15 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from digits.common.arrays import open_array_file
 from digits.common.errors import BadInput
 from digits.data.transforms import shift
-from digits.models.persistence import save_model
-from digits.models.svm import margins
 from digits.training import epochs
 from digits.training import fit as learning
 from digits.training.fit import TrainingSet, fit
 from digits.training.options import FitOptions
-from tests.small import IMAGES, LABELS, SETTINGS, images, new, options_of
+from tests.small import IMAGES, LABELS, file_of, images, new, options_of
 
 N = 200
 PICTURES = IMAGES[:N].reshape(-1, 8, 8)
@@ -32,11 +29,6 @@ ORIGINALS = np.arange(N, dtype=np.int32)
 WITH_COPIES = np.concatenate([IMAGES[:N], *SHIFTED])
 COPIED = TrainingSet(WITH_COPIES, np.tile(LABELS[:N], 5), np.tile(ORIGINALS, 5), N)
 SUPPORT_VECTORS = FitOptions("support_vectors")
-
-
-def file_of(fitted: Pipeline, folder: Path) -> bytes:
-    save_model(fitted, folder / "model.skops")
-    return (folder / "model.skops").read_bytes()
 
 
 class Preparing(TransformerMixin, BaseEstimator):
@@ -168,11 +160,8 @@ def test_a_clone_is_fitted() -> None:
     for model in ("svm", "softmax", "knn"):
         pipeline = new(model, scale="standard")
         fitted = fit(pipeline, COPIED, options=options_of(model))
-        assert (
-            fitted is not pipeline
-            and not hasattr(pipeline[0], "mean_")
-            and not hasattr(pipeline[-1], "classes_")
-        )
+        assert fitted is not pipeline
+        assert not hasattr(pipeline[0], "mean_") and not hasattr(pipeline[-1], "classes_")
         assert np.mean(fitted.predict(IMAGES[:N]) == LABELS[:N]) > 0.8
 
 
@@ -195,21 +184,19 @@ def test_preparation_is_that_of_the_originals_however_wild_the_copies(
         N,
     )
     rows = np.flatnonzero(wild.source % 4 != 0).astype(np.int32)
-    fitted = fit(
-        new(model, scale="standard", components=8, clusters=5), wild, rows, options
-    ).named_steps
-    scaled = StandardScaler().fit(IMAGES[rows[rows < N]])
-    np.testing.assert_allclose(fitted["scale"].mean_, scaled.mean_)
-    np.testing.assert_allclose(fitted["scale"].var_, scaled.var_)
-    reduced = PCA(8, svd_solver="covariance_eigh").fit(scaled.transform(IMAGES[rows[rows < N]]))
+    pipeline = new(model, scale="standard", components=8, clusters=5)
+    fitted = fit(pipeline, wild, rows, options).named_steps
+    scaler = StandardScaler().fit(IMAGES[rows[rows < N]])
+    np.testing.assert_allclose(fitted["scale"].mean_, scaler.mean_)
+    np.testing.assert_allclose(fitted["scale"].var_, scaler.var_)
+    scaled = scaler.transform(IMAGES[rows[rows < N]])
+    pca = PCA(8, svd_solver="covariance_eigh").fit(scaled)
     np.testing.assert_allclose(
-        np.abs(fitted["pca"].components_), np.abs(reduced.components_), atol=1e-8
+        np.abs(fitted["pca"].components_), np.abs(pca.components_), atol=1e-8
     )
-    centres = KMeans(5, n_init=1, random_state=42).fit(
-        fitted["pca"].transform(scaled.transform(IMAGES[rows[rows < N]]))
-    )
+    k_means = KMeans(5, n_init=1, random_state=42).fit(fitted["pca"].transform(scaled))
     np.testing.assert_allclose(
-        fitted["clusters"].cluster_centers_, centres.cluster_centers_, atol=1e-6
+        fitted["clusters"].cluster_centers_, k_means.cluster_centers_, atol=1e-6
     )
 
 
@@ -231,79 +218,6 @@ def test_images_in_a_file_give_the_same_model(tmp_path: Path, model: str) -> Non
     assert files[0] == files[1]
 
 
-def straightforward(data: TrainingSet, rows: NDArray, settings: dict[str, Any]) -> SVC:
-    """The virtual support vector method, step by step."""
-    originals = [row for row in rows if row == data.source[row]]
-    first = SVC(**settings).fit(pixels(data, originals), data.y[originals])
-    enlarged = [originals[number] for number in first.support_]
-    enlarged += [row for row in rows if row not in originals and data.source[row] in enlarged]
-    return SVC(**settings).fit(pixels(data, enlarged), data.y[enlarged])
-
-
-def pixels(data: TrainingSet, rows: list[int]) -> NDArray[np.float64]:
-    return np.array(
-        [
-            [np.float32(value) / np.float32(255) for value in row]
-            for row in data.read(np.array(rows))
-        ],
-        np.float64,
-    )
-
-
-class TestSupportVectors:
-    @pytest.mark.parametrize("target", ["digit", "five"])
-    @pytest.mark.parametrize("n_copies", [0, 1, 4])
-    def test_are_enlarged_by_their_copies_alone(self, n_copies: int, target: str) -> None:
-        n = N * (1 + n_copies)
-        data = TrainingSet(
-            WITH_COPIES[:n],
-            COPIED.y[:n] if target == "digit" else COPIED.y[:n] == 5,
-            COPIED.source[:n],
-            N,
-        )
-        rows = np.flatnonzero(data.source % 4 != 0).astype(np.int32)
-        expected = straightforward(data, rows, SETTINGS["svm"])
-        model = fit(new("svm"), data, rows, SUPPORT_VECTORS)[-1]
-        assert model.shape_fit_ == expected.shape_fit_
-        np.testing.assert_array_equal(model.support_vectors_, expected.support_vectors_)
-        X = IMAGES[N : 3 * N] / 255
-        expected.decision_function_shape = "ovo"
-        scores = expected.decision_function(X)
-        np.testing.assert_allclose(
-            model.decision_function(X),
-            margins(scores, 10) if target == "digit" else scores,
-            atol=1e-9,
-        )
-
-    def test_there_are_fewer_of_them_than_images(self) -> None:
-        """Else these tests would say nothing."""
-        model = fit(new("svm"), COPIED, options=SUPPORT_VECTORS)[-1]
-        assert (
-            5 * 10 < model.shape_fit_[0] < 0.9 * len(WITH_COPIES) and model.shape_fit_[0] % 5 == 0
-        )
-
-    def test_without_copies_are_all_that_is_learned_from(self) -> None:
-        data = images(IMAGES[:N], LABELS[:N])
-        first = fit(new("svm"), data)[-1]
-        second = fit(new("svm"), data, options=SUPPORT_VECTORS)[-1]
-        assert second.shape_fit_[0] == len(first.support_) < N
-
-    def test_of_what_is_held_out_no_copy_is_learned_from(self) -> None:
-        """The held-out images, and they alone, have ink in the first pixel."""
-        rows = np.flatnonzero(COPIED.source % 4 != 0).astype(np.int32)
-        X = WITH_COPIES.copy()
-        X[:, 0] = 0
-        X[COPIED.source % 4 == 0, 0] = 255
-        model = fit(new("svm"), TrainingSet(X, COPIED.y, COPIED.source, N), rows, SUPPORT_VECTORS)[
-            -1
-        ]
-        assert not model.support_vectors_[:, 0].any()
-        leaking = fit(
-            new("svm"), TrainingSet(X, COPIED.y, COPIED.source, N), options=SUPPORT_VECTORS
-        )[-1]
-        assert leaking.support_vectors_[:, 0].any()
-
-
 @pytest.mark.filterwarnings(
     "ignore:overflow encountered:RuntimeWarning", "ignore:invalid value encountered:RuntimeWarning"
 )
@@ -313,11 +227,29 @@ class TestSupportVectors:
 def test_numbers_that_grow_out_of_bounds_are_a_sentence(
     model: str, settings: dict[str, Any]
 ) -> None:
-    with pytest.raises(
-        BadInput, match="grow out of bounds while it learns: a smaller learning_rate or alpha helps"
-    ):
-        fit(
-            new(model, scale="none", **settings),
-            images(IMAGES[:N], LABELS[:N]),
-            options=options_of(model, **settings),
-        )
+    pipeline, data = new(model, scale="none", **settings), images(IMAGES[:N], LABELS[:N])
+    sentence = "grow out of bounds while it learns: a smaller learning_rate or alpha helps"
+    with pytest.raises(BadInput, match=sentence):
+        fit(pipeline, data, options=options_of(model, **settings))
+
+
+class TestTrainingSet:
+    def test_originals_and_their_copies(self) -> None:
+        rows = np.array([3, 7, N - 1, N, 2 * N + 7], np.int32)
+        np.testing.assert_array_equal(COPIED.originals(rows), [3, 7, N - 1])
+        copies = COPIED.copies_of(rows[:2])
+        np.testing.assert_array_equal(copies, [n * N + k for n in (1, 2, 3, 4) for k in (3, 7)])
+        assert copies.dtype == np.int32
+        assert COPIED.copies_of(rows[:0]).size == 0
+
+    @pytest.mark.parametrize("model", ["svm", "knn"])
+    def test_a_representation_is_computed_once_and_by_its_settings(self, model: str) -> None:
+        data = images(IMAGES[:N], LABELS[:N])
+        committee = ["deskewed", "normalized", "pixels"]
+        for rows in (None, ORIGINALS[::2]):
+            fit(new(model, features=committee), data, rows)
+            assert [len(features) for features in data.features.values()] == [N, N]
+        fit(new(model, features="deskewed", scale="none"), data)
+        assert len(data.features) == 3, "another scale is another representation"
+        fit(new(model), data)
+        assert len(data.features) == 3, "pixels are scaled faster than they are kept"

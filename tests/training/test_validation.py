@@ -27,7 +27,7 @@ TARGETS: list[int | str] = ["digit", 5, 0]
 every_target = pytest.mark.parametrize("target", TARGETS)
 digit_and_five = pytest.mark.parametrize("target", ["digit", 5])
 every_model = pytest.mark.parametrize("model", FAMILIES)
-BY_EPOCHS = {model for model in FAMILIES if n_epochs(model, SETTINGS[model])}
+BY_EPOCHS_AS_GIVEN = {model for model in FAMILIES if n_epochs(model, SETTINGS[model])}
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,9 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 # Few epochs of scikit-learn's own fit warn.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 class TestValidate:
-    @pytest.mark.parametrize("model", [model for model in FAMILIES if model not in BY_EPOCHS])
+    @pytest.mark.parametrize(
+        "model", [model for model in FAMILIES if model not in BY_EPOCHS_AS_GIVEN]
+    )
     @digit_and_five
     def test_cross_validation_is_that_of_scikit_learn(self, model: str, target: int | str) -> None:
         fold = assign_folds(LABELS[:600], 450, "shuffled", 3, target, seed=42)
@@ -73,7 +75,9 @@ class TestValidate:
         X, y = IMAGES[:450], make_target(LABELS[:450], target)
         learn, held_out = list(StratifiedKFold(6).split(X, y))[-1]
         with all_threads():
-            if model in BY_EPOCHS:  # scikit-learn's own `fit` takes the images in another order
+            if (
+                model in BY_EPOCHS_AS_GIVEN
+            ):  # scikit-learn's own `fit` takes the images in another order
                 fitted = learned(model, X[learn], y[learn])
             else:
                 fitted = new(model).fit(X[learn], y[learn])
