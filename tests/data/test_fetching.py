@@ -15,7 +15,7 @@ from digits.data import mirrors
 from digits.data.fetching import CACHE, cache_folder, fetch_dataset
 from digits.data.idx import FILES
 from digits.data.mirrors import MIRRORS, ORDER, chosen_order, first_that_delivers, idx_host
-from digits.params import datasets as catalogue
+from digits.params import datasets
 from digits.params.datasets import find_source
 from tests import served
 from tests.idx_files import idx_file
@@ -87,8 +87,8 @@ class TestFetchMnist:
 
     @pytest.fixture(autouse=True)
     def _pinned(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        pinned = [replace(each, sha256=DATA.sha256) for each in catalogue.SOURCES[:1]]
-        monkeypatch.setattr(catalogue, "SOURCES", pinned)
+        pinned = [replace(source, sha256=DATA.sha256) for source in datasets.SOURCES[:1]]
+        monkeypatch.setattr(datasets, "SOURCES", pinned)
         monkeypatch.setenv(ORDER, "first,second")
 
     def use(
