@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from digits.common.errors import BadInput
 
@@ -48,16 +48,17 @@ def text_table(
     """
     from tabulate import tabulate
 
+    options: dict[str, Any] = {
+        "disable_numparse": True,
+        "colalign": [{"l": "left", "r": "right"}[letter] for letter in align],
+    }
+    lines = [header, *rows]
     if markdown:
-        rows = [[cell.replace("|", r"\|") for cell in row] for row in rows]
-        header = [cell.replace("|", r"\|") for cell in header]
-    table = tabulate(
-        rows,
-        headers=header,
-        tablefmt="pipe" if markdown else "plain",
-        disable_numparse=True,
-        colalign=[{"l": "left", "r": "right"}[letter] for letter in align],
-    )
+        header, *rows = [[cell.replace("|", r"\|") for cell in line] for line in lines]
+        table = tabulate(rows, headers=header, tablefmt="pipe", **options)
+    else:
+        # As a row: tabulate would make columns wider than the header that it is told of.
+        table = tabulate(lines, tablefmt="plain", **options)
     return "\n".join(line.rstrip() for line in table.splitlines())
 
 
