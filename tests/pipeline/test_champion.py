@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -15,12 +16,21 @@ from PIL import Image
 from digits.common.arrays import open_array
 from digits.data.folds import TEST
 from digits.models.persistence import load_model
-from tests.runs import free_port, mlflow_server, python
+from digits.tracking.registry import MODEL
+from tests.runs import MlflowServer, free_port, listening, python
 from tests.scratch import Project
 
 # MLflow's own, when it first imports its models.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
 
+# Of which one is better for real than the first, and one hardly differs from it.
+EXPERIMENTS = {
+    "weak": "models.knn.n_neighbors=300",
+    "good": "models.knn.n_neighbors=3",
+    "alike": "models.knn.n_neighbors=2",
+    "blind": "train.validate=none",
+    "five": "target=5",
+}
 
 FILES = ("params.yaml", "digits/metrics/classification.py", "digits/new.py", "metrics/test.json")
 
@@ -45,13 +55,21 @@ class TestPromote:
         assert len(project.runs()) == 2
         assert "workspace is the champion already" in digits(project, "promote", "workspace")
 
-    @pytest.fixture
-    def tried(self, project: Project) -> Project:
-        """Two experiments, of which one is better for real, and one hardly differs from it."""
-        project.dvc("exp", "run", "-n", "weak", "-S", "models.knn.n_neighbors=300")
-        project.dvc("exp", "run", "-n", "good", "-S", "models.knn.n_neighbors=3")
-        project.dvc("exp", "run", "-n", "alike", "-S", "models.knn.n_neighbors=2")
+    @pytest.fixture(scope="class")
+    def _tried(self, _reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+        project = _reproduced.copy(tmp_path_factory.mktemp("tried") / "digits")
+        (project.store / "mlflow.db").unlink()
+        shutil.rmtree(project.store / "artifacts")
+        for name, change in EXPERIMENTS.items():
+            project.dvc("exp", "run", "-n", name, "-S", change)
+            project.git("checkout", "-q", "--", ".")
         return project
+
+    @pytest.fixture
+    def tried(self, _tried: Project) -> Iterator[Project]:
+        """Experiments, and no champion yet; the workspace's model is another one."""
+        yield _tried
+        _tried.client().delete_registered_model(MODEL)
 
     def test_takes_what_is_better_for_real_and_refuses_the_rest(self, tried: Project) -> None:
         client = tried.client()
@@ -63,10 +81,8 @@ class TestPromote:
         assert "good is the champion" in said and "better on 499 validation images" in said
         compared = json.loads(digits(tried, "compare", "weak", "good", "--validation", "--json"))
         assert f"p = {compared['p_value']:.2g}" in said
-        assert (
-            f"{compared['only_b']} of which it alone read right and the other alone {compared['only_a']}"
-            in said
-        )
+        alone = f"{compared['only_b']} of which it alone read right and the other alone"
+        assert f"{alone} {compared['only_a']}" in said
 
         for worse, word in (("alike", "cannot tell apart"), ("weak", "worse")):
             said = digits(tried, "promote", worse, fails=True)
@@ -81,7 +97,6 @@ class TestPromote:
         assert "is the champion already" in digits(tried, "promote", "good")
         assert len(client.search_model_versions("name = 'digits'")) == 2
 
-        tried.git("checkout", "-q", "--", ".")  # the workspace's model is another one
         picture = tried.path / "seven.png"
         images, labels = (
             np.load(tried.path / "data" / "raw" / f"{name}.npy") for name in ("images", "labels")
@@ -98,40 +113,28 @@ class TestPromote:
         assert version.tags["experiment"] == "alike" and version.tags["forced"] == "true"
         assert version.tags["comparison"].startswith("cannot tell apart")
 
-    def test_says_what_it_needs(self, project: Project) -> None:
-        assert "workspace has no run in MLflow" in digits(
-            project, "promote", "workspace", fails=True
-        )
-        assert "nothing is no revision here" in digits(project, "promote", "nothing", fails=True)
-        project.dvc("exp", "run", "-n", "blind", "-S", "train.validate=none")
-        assert "blind was not validated" in digits(project, "promote", "blind", fails=True)
-        project.dvc("exp", "run", "-n", "first", "-S", "train.validate=holdout")
-        digits(project, "promote", "first")
-        project.dvc("exp", "run", "-n", "five", "-S", "target=5")
-        said = digits(project, "promote", "five", fails=True)
-        assert (
-            "five against the champion first: validated on different images or with different targets; it is not promoted"
-            in said
-        )
-        down = digits(
-            project,
-            "promote",
-            "first",
-            fails=True,
-            MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}",
-        )
-        assert (
-            "does not answer" in down
-            and "and what is asked for is there" in down
-            and "this run goes to" not in down
-        )
+    def test_says_what_it_needs(self, tried: Project) -> None:
+        def refusal(name: str, **env: str) -> str:
+            return digits(tried, "promote", name, fails=True, **env)
+
+        assert "workspace has no run in MLflow" in refusal("workspace")
+        assert "nothing is no revision here" in refusal("nothing")
+        assert "blind was not validated" in refusal("blind")
+        digits(tried, "promote", "good")
+        said = refusal("five")
+        assert "five against the champion good: validated on different images" in said
+        assert "or with different targets; it is not promoted" in said
+        down = refusal("good", MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}")
+        assert "does not answer" in down and "and what is asked for is there" in down
+        assert "this run goes to" not in down
 
 
 class TestRestore:
     def test_brings_back_what_was_not_committed(self, project: Project) -> None:
         """Params and code, both edited and never committed, and the results they made."""
         project.edit(models__knn__n_neighbors=1)
-        with (project.path / "digits" / "metrics" / "classification.py").open("a", encoding="utf-8") as file:
+        metrics = project.path / "digits" / "metrics" / "classification.py"
+        with metrics.open("a", encoding="utf-8") as file:
             file.write("\n# edited\n")
         new = project.path / "digits" / "new.py"
         new.write_text("# which git does not know yet\n", encoding="utf-8")
@@ -165,6 +168,7 @@ class TestRestore:
         assert len(project.runs()) == 1
 
     def test_brings_back_an_experiment_by_its_name(self, project: Project) -> None:
+        """Or says what is wrong, and leaves everything as it is."""
         project.dvc("exp", "run", "-n", "one", "--temp", "-S", "models.knn.n_neighbors=1")
         (project.path / "note.txt").write_text("x", encoding="utf-8")
         project.git("add", "note.txt")
@@ -176,67 +180,53 @@ class TestRestore:
         assert project.repro() == ["track"]
         assert len(project.runs()) == 1
 
-    def test_says_what_is_wrong(self, project: Project) -> None:
-        project.dvc("exp", "run", "-n", "one", "-S", "models.knn.n_neighbors=1")
-        project.git("checkout", "-q", "--", ".")
+        def state() -> tuple[str, str]:
+            return project.git("log", "-1", "--format=%H %D"), project.git("status", "--porcelain")
+
         assert "nothing is no run here" in digits(project, "restore", "nothing", fails=True)
+        project.git("checkout", "-q", "--force", "main")
         (run,) = project.runs()
         project.client().log_text(run.info.run_id, "no patch", "project/uncommitted.diff")
-        project.git("commit", "-q", "--allow-empty", "-m", "later")
-        before = project.git("log", "-1", "--format=%H %D"), project.git("status", "--porcelain")
+        before = state()
         assert "`git apply" in digits(project, "restore", "one", fails=True)
-        assert (
-            project.git("log", "-1", "--format=%H %D"),
-            project.git("status", "--porcelain"),
-        ) == before
+        assert state() == before
 
 
 class TestServe:
     def test_in_another_clone_answers_as_the_model_does(
-        self, project: Project, tmp_path: Path
+        self, project: Project, tmp_path: Path, server: MlflowServer
     ) -> None:
         """And runs none of the code that a logged model brings along."""
         project.edit(models__knn__n_neighbors=3)
-        with mlflow_server(tmp_path / "server", free_port()) as uri:
-            project.repro(MLFLOW_TRACKING_URI=uri)
-            digits(project, "promote", "workspace", MLFLOW_TRACKING_URI=uri)
-            for code in (tmp_path / "server" / "artifacts").glob("**/code/digits/*.py"):
-                code.write_text("raise SystemExit('this is not our code')\n", encoding="utf-8")
-            project.git("clone", "-q", ".", str(tmp_path / "other"))
-            other, port = Project(tmp_path / "other", project.home), free_port()
-            command, env = (
-                ["-m", "digits", "serve", "champion", "--port", port],
-                {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": ""},
-            )
-            with python(
-                *command, cwd=other.path, log=tmp_path / "serving.log", **other.env | env
-            ) as server:
-                fold = open_array(project.path / "data/split/fold.npy", np.int8, (None,))
-                images = np.load(project.path / "data/raw/images.npy")[fold == TEST][:50].reshape(
-                    50, -1
-                )
-                answer = self.post(server.pid, port, {"inputs": images.tolist()})
-                expected = load_model(project.path / "models" / "model.skops").predict(images)
-                assert answer["predictions"] == expected.tolist()
-                family = [
-                    psutil.Process(server.pid),
-                    *psutil.Process(server.pid).children(recursive=True),
-                ]
-                listening = {
-                    c.laddr
-                    for each in family
-                    for c in each.net_connections("inet")
-                    if c.status == psutil.CONN_LISTEN
-                }
-                assert {(address.ip, address.port) for address in listening} == {
-                    ("127.0.0.1", port)
-                }
+        project.repro(MLFLOW_TRACKING_URI=server.uri)
+        digits(project, "promote", "workspace", MLFLOW_TRACKING_URI=server.uri)
+        (run,) = server.runs()
+        logged = list(
+            (server.folder / "artifacts" / run.info.experiment_id).glob("**/code/**/*.py")
+        )
+        assert len(logged) > 20
+        for code in logged:
+            code.write_text("raise SystemExit('this is not our code')\n", encoding="utf-8")
+        project.git("clone", "-q", ".", str(tmp_path / "other"))
+        other, port = Project(tmp_path / "other", project.home), free_port()
+        command = ("-m", "digits", "serve", "champion", "--port", port)
+        env = other.env | {"MLFLOW_TRACKING_URI": server.uri, "PYTHONPATH": ""}
+        with python(*command, cwd=other.path, log=tmp_path / "serving.log", **env) as process:
+            fold = open_array(project.path / "data/split/fold.npy", np.int8, (None,))
+            images = np.load(project.path / "data/raw/images.npy")[fold == TEST][:50]
+            images = images.reshape(50, -1)
+            answer = self.post(process.pid, port, {"inputs": images.tolist()})
+            expected = load_model(project.path / "models" / "model.skops").predict(images)
+            assert answer["predictions"] == expected.tolist()
+            assert listening(process) == {("127.0.0.1", port)}
 
     @staticmethod
     def post(pid: int, port: int, content: dict[str, object]) -> dict[str, list[int]]:
         request = Request(
-            f"http://127.0.0.1:{port}/invocations", json.dumps(content).encode(), {"Content-Type": "application/json"}
-        )  # fmt: skip
+            f"http://127.0.0.1:{port}/invocations",
+            json.dumps(content).encode(),
+            {"Content-Type": "application/json"},
+        )
         deadline = time.monotonic() + 90
         while True:
             try:
@@ -248,17 +238,12 @@ class TestServe:
                 time.sleep(0.3)
 
     def test_says_what_is_missing(self, project: Project) -> None:
+        def refusal(*arguments: str, **env: str) -> str:
+            return digits(project, "serve", *arguments, fails=True, **env)
+
         shutil.rmtree(project.path / "models")
-        assert "digits: models/model.skops is not there" in project.run(
-            "python", "-m", "digits", "serve", fails=True
-        )
-        assert "there is no champion yet" in project.run(
-            "python", "-m", "digits", "serve", "champion", fails=True
-        )
-        assert "digits: x is no run here" in project.run(
-            "python", "-m", "digits", "serve", "x", fails=True
-        )
+        assert "digits: models/model.skops is not there" in refusal()
+        assert "there is no champion yet" in refusal("champion")
+        assert "digits: x is no run here" in refusal("x")
         down = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}
-        assert "and what is asked for is there" in project.run(
-            "python", "-m", "digits", "serve", "champion", fails=True, **down
-        )
+        assert "and what is asked for is there" in refusal("champion", **down)
