@@ -13,7 +13,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from digits.common.arrays import open_array_file
@@ -21,7 +20,7 @@ from digits.common.environment import set_environment
 from digits.common.resources import peak_memory
 from digits.experiments.git import ROOT
 from digits.models.families import PipelineOptions, make_pipeline
-from digits.plots.charts import save_png
+from digits.plots.style import BLUE, ORANGE, save_png
 from digits.training.fit import TrainingSet, fit
 from digits.training.options import Epoch, FitOptions
 
@@ -79,9 +78,7 @@ def loss_by_seconds(curves: Mapping[str, Sequence[tuple[float, float]]]) -> Figu
     """
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
-    for (name, points), marker, colour in zip(
-        curves.items(), "o.x+", sns.color_palette("colorblind"), strict=False
-    ):
+    for (name, points), marker, colour in zip(curves.items(), "o.", (BLUE, ORANGE), strict=True):
         seconds, losses = zip(*points, strict=True)
         label = f"{name}: {len(points)} epochs, {seconds[-1]:,.1f} s"
         axes.plot(seconds, losses, marker=marker, color=colour, markersize=5, label=label)

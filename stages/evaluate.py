@@ -19,8 +19,8 @@ from digits.metrics.predictions import Predictions, has_probability, predict
 from digits.metrics.robustness import Point, robustness
 from digits.models.persistence import load_model
 from digits.params.schema import Params
-from digits.plots.charts import save_png
 from digits.plots.error_analysis import Evaluation, figures
+from digits.plots.style import save_png
 from stages.runner.stage import Stage
 
 

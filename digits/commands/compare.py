@@ -71,16 +71,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _write_gallery(a: "Revision", b: "Revision", path: Path) -> None:
     from digits.experiments.revisions import read_array
-    from digits.plots.galleries import gallery
+    from digits.plots.side_by_side import changed_predictions
 
-    predictions = a.predictions
-    rows = predictions.rows
-    images = read_array(ROOT, b.name, "data/raw/images.npy")[rows]
-    classes = ["no", "yes"] if predictions.is_yes_no else [str(digit) for digit in range(10)]
-    y = predictions.labels.astype(int)
-    predicted_a = predictions.predicted.astype(int)
-    predicted_b = b.predictions.predicted.astype(int)
-    figure = gallery(images, rows, y, predicted_a, predicted_b, a.name, b.name, classes)
+    images = read_array(ROOT, b.name, "data/raw/images.npy")[a.predictions.rows]
+    classes = ["no", "yes"] if a.predictions.is_yes_no else [str(digit) for digit in range(10)]
+    models = (a.name, a.predictions), (b.name, b.predictions)
+    figure = changed_predictions(images, *models, classes)
     write_png("--gallery", figure, path)
 
 

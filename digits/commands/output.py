@@ -84,7 +84,7 @@ def write_png(option: str, figure: "Figure", path: Path) -> None:
     BadInput
         When the path that an option names cannot be written.
     """
-    from digits.plots.charts import save_png
+    from digits.plots.style import save_png
 
     new = path.with_name(path.name + ".new")
     try:

@@ -109,7 +109,7 @@ def _probability(probability: float | None) -> str:
 
 def _write_explanation(answers: Sequence["Answer"], path: Path) -> None:
     from digits.inference.photo import thumbnail
-    from digits.plots.explanation import seen
+    from digits.plots.side_by_side import pictures_as_read
 
     if not answers:
         raise BadInput(f"--explain {path} was not written: no picture could be read.")
@@ -117,4 +117,4 @@ def _write_explanation(answers: Sequence["Answer"], path: Path) -> None:
     names = [os.fsencode(answer.path.name).decode(errors="replace") for answer in answers]
     pictures = [thumbnail(answer.path) for answer in answers]
     images = [answer.image for answer in answers if answer.image is not None]
-    write_png("--explain", seen(pictures, images, names, captions), path)
+    write_png("--explain", pictures_as_read(pictures, images, names, captions), path)

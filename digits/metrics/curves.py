@@ -1,49 +1,62 @@
-"""Curves of a yes/no decision against its threshold, from scores of images that the model had not learned from."""
+"""Threshold curves: precision, recall and false positives of a decision against its threshold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import (
-    precision_recall_curve,
-    roc_auc_score,
-    roc_curve,
-)
+from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from digits.metrics.classification import proportion_metric, rounded
 
-# By "validation" and "test": y (n,) and scores (n,) or (n, 10).
+# Labels (n,) and scores (n,) or (n, 10) of "test" and, if there was one, of "validation".
 Scored = dict[str, tuple[NDArray, NDArray[np.float64]]]
 
+# A header and rows for DVC; None is an empty cell.
 Table = tuple[list[str], list[list[float | None]]]
 
 PARTS = ("validation", "test")
 
 LEVELS = np.linspace(0, 1, 101)
 
+RECALL_LEVELS = np.linspace(0, 1, 51)
 
-def thresholds(scored: Scored) -> dict[str, tuple[NDArray, NDArray, NDArray]]:
-    """Thresholds (n,) of a yes/no target, and precision and recall (n + 1,) at each and beyond; none where no image is a yes."""
+
+def threshold_curves(scored: Scored) -> dict[str, tuple[NDArray, NDArray, NDArray]]:
+    """Precision and recall at each threshold, for a yes/no target.
+
+    Returns
+    -------
+    dict
+        For each part of ``scored`` in which an image is a yes, as scikit-learn has them: thresholds
+        (m,), ascending, and precision and recall (m + 1,) at and beyond each.
+    """
     curves = {}
     for part, (y, scores) in scored.items():
         if not y.any():
             continue
-        precision, recall, at = precision_recall_curve(y, scores)
-        curves[part] = at, precision, recall
+        precision, recall, threshold = precision_recall_curve(y, scores)
+        curves[part] = threshold, precision, recall
     return curves
 
 
-def roc(scored: Scored) -> dict[str, tuple[NDArray, NDArray, float]]:
-    """False and true positive rates and the area under the curve, of a yes/no target; none where all or no images are a yes."""
+def roc_curves(scored: Scored) -> dict[str, tuple[NDArray, NDArray, float]]:
+    """ROC curves, for a yes/no target.
+
+    Returns
+    -------
+    dict
+        For each part of ``scored`` that has both yes and no: false positive rates (m,), true
+        positive rates (m,) and the area under the curve.
+    """
     return {
-        part: (*roc_curve(y, s)[:2], roc_auc_score(y, s))
-        for part, (y, s) in scored.items()
+        part: (*roc_curve(y, scores)[:2], roc_auc_score(y, scores))
+        for part, (y, scores) in scored.items()
         if 0 < y.sum() < len(y)
     }
 
 
 def precision_recall_table(scored: Scored) -> Table:
-    """For DVC: precision at each recall; for ten digits the mean over them, each against the rest."""
+    """Precision at each recall; for ten digits the mean over them, each against the rest."""
     columns = {part: precision_by_recall(*scored[part]) for part in PARTS if part in scored}
     return _table("recall", RECALL_LEVELS, columns)
 
@@ -58,62 +71,75 @@ def curve_tables(scored: Scored) -> dict[str, Table]:
 
 
 def roc_table(scored: Scored) -> Table:
-    """For DVC: the true positive rate at each false positive rate; no rows for ten digits."""
+    """True positive rate at each false positive rate; no rows for ten digits."""
+    curves = roc_curves(scored) if _is_yes_no(scored) else {}
     columns = {
-        part: np.interp(LEVELS, false, true)
-        for part, (false, true, _) in (roc(scored) if _yes_no(scored) else {}).items()
+        part: np.interp(LEVELS, false_positive_rate, true_positive_rate)
+        for part, (false_positive_rate, true_positive_rate, _) in curves.items()
     }
     return _table("false_positive_rate", LEVELS, columns)
 
 
 def threshold_table(scored: Scored) -> Table:
-    """For DVC: precision and recall at thresholds that cut off one more per cent of the images; no rows for ten digits."""
+    """Precision and recall at each hundredth of the scores; no rows for ten digits."""
     header = [
         "threshold",
         *(f"{part}_{name}" for part in PARTS for name in ("precision", "recall")),
     ]
-    if not _yes_no(scored):
+    if not _is_yes_no(scored):
         return header, []
     _, scores = scored["validation" if "validation" in scored else "test"]
     levels = np.unique(np.quantile(scores, LEVELS[:-1], method="lower"))
     columns: dict[str, NDArray] = {}
-    for part, (at, precision, recall) in thresholds(scored).items():
-        where = np.searchsorted(at, levels)
-        columns |= {f"{part}_precision": precision[where], f"{part}_recall": recall[where]}
-    return header, [
-        [round(float(level), 6), *row]
-        for level, row in zip(levels, _rows(columns, header[1:], len(levels)), strict=True)
-    ]
+    for part, (threshold, precision, recall) in threshold_curves(scored).items():
+        place = np.searchsorted(threshold, levels)
+        columns |= {f"{part}_precision": precision[place], f"{part}_recall": recall[place]}
+    return header, _rows(levels, columns, header[1:])
 
 
-def _yes_no(scored: Scored) -> bool:
+def _is_yes_no(scored: Scored) -> bool:
     return scored["test"][1].ndim == 1
 
 
 def _table(name: str, levels: NDArray, columns: Mapping[str, NDArray]) -> Table:
-    rows = _rows(columns, list(PARTS), len(levels)) if columns else []
-    return [name, *PARTS], [
-        [round(float(level), 6), *row] for level, row in zip(levels, rows, strict=False)
-    ]
+    return [name, *PARTS], _rows(levels, columns, PARTS) if columns else []
 
 
-def _rows(columns: Mapping[str, NDArray], names: list[str], n: int) -> list[list[float | None]]:
+def _rows(
+    levels: NDArray, columns: Mapping[str, NDArray], names: Sequence[str]
+) -> list[list[float | None]]:
+    """A row for each level; cells of columns that there are not are empty."""
     return [
-        [round(float(columns[name][i]), 6) if name in columns else None for name in names]
-        for i in range(n)
+        [
+            round(float(level), 6),
+            *(round(float(columns[name][row]), 6) if name in columns else None for name in names),
+        ]
+        for row, level in enumerate(levels)
     ]
-
-
-RECALL_LEVELS = np.linspace(0, 1, 51)
 
 
 def operating_point(
     y: NDArray[np.bool_], scores: NDArray[np.float64], precision_target: float
 ) -> float | None:
-    """The lowest threshold at which `scores >= threshold` has the wanted precision; None when no threshold has."""
-    precision, _, thresholds = precision_recall_curve(y, scores)
+    """The lowest threshold at which ``scores >= threshold`` has a precision.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,), bool
+        Whether each image is a yes.
+    scores : ndarray of shape (n,), float64
+        Larger meaning yes.
+    precision_target : float
+        The precision, at least.
+
+    Returns
+    -------
+    float or None
+        None when no threshold has that precision.
+    """
+    precision, _, threshold = precision_recall_curve(y, scores)
     reached = precision[:-1] >= precision_target
-    return float(thresholds[reached.argmax()]) if reached.any() else None
+    return float(threshold[reached.argmax()]) if reached.any() else None
 
 
 def at_threshold(
@@ -123,16 +149,34 @@ def at_threshold(
     prefix: str = "",
     confidence: float = 0.95,
 ) -> dict[str, float]:
-    """Precision and recall of `scores >= threshold` with their intervals, named `<prefix>precision_at_threshold` and so on."""
-    yes = scores >= threshold
-    hits = np.count_nonzero(yes & y)
-    precision = proportion_metric(
-        f"{prefix}precision_at_threshold", hits, np.count_nonzero(yes), confidence
-    )
-    return rounded(
-        precision
-        | proportion_metric(f"{prefix}recall_at_threshold", hits, np.count_nonzero(y), confidence)
-    )
+    """Precision and recall of ``scores >= threshold``, with their intervals.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,), bool
+        Whether each image is a yes.
+    scores : ndarray of shape (n,), float64
+        Larger meaning yes.
+    threshold : float
+        From which on a score is a yes.
+    prefix : str, default=""
+        Of the names in the result.
+    confidence : float, default=0.95
+        Of the intervals, between 0 and 1.
+
+    Returns
+    -------
+    dict
+        ``<prefix>precision_at_threshold`` and ``<prefix>recall_at_threshold``, each also with
+        ``_low`` and ``_high``.
+    """
+    predicted = scores >= threshold
+    hits = np.count_nonzero(predicted & y)
+    n_of = {"precision": np.count_nonzero(predicted), "recall": np.count_nonzero(y)}
+    values: dict[str, float] = {}
+    for name, n in n_of.items():
+        values |= proportion_metric(f"{prefix}{name}_at_threshold", hits, n, confidence)
+    return rounded(values)
 
 
 def at_chosen_threshold(
@@ -156,7 +200,7 @@ def at_chosen_threshold(
     dict
         The metrics at it, on the test set and on validation.
     """
-    if "validation" not in scored or not _yes_no(scored):
+    if "validation" not in scored or not _is_yes_no(scored):
         return None, {}
     threshold = operating_point(*scored["validation"], precision_target)
     if threshold is None:
@@ -169,7 +213,20 @@ def at_chosen_threshold(
 
 
 def precision_by_recall(y: NDArray, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The best precision at each of RECALL_LEVELS or beyond (51,); for ten digits the mean over them, each against the rest."""
+    """The best precision at each recall of `RECALL_LEVELS` or a higher one.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,), bool or int
+        What is true: whether it is a yes, or the digit.
+    scores : ndarray of shape (n,) or (n, 10), float64
+        For a yes/no target larger meaning yes.
+
+    Returns
+    -------
+    ndarray of shape (51,), float64
+        For ten digits the mean over those that have images, each against the rest.
+    """
     if scores.ndim == 1:
         y, scores = y[:, None], scores[:, None]
     else:
@@ -177,13 +234,11 @@ def precision_by_recall(y: NDArray, scores: NDArray[np.float64]) -> NDArray[np.f
     curves = []
     for truth, score in zip(y.T, scores.T, strict=True):
         if not truth.any():
-            continue  # a digit that is not there has no recall
+            continue  # a digit without images has no recall
         precision, recall, _ = precision_recall_curve(truth, score)
-        best = np.maximum.accumulate(
-            precision
-        )  # recall falls along the curve, so all before has at least this recall
-        reached = np.searchsorted(
-            recall[::-1], RECALL_LEVELS - 1e-12
-        )  # 41 of 50 is a recall of 0.82, whatever its last bit
+        # Recall falls along the curve: all before a point has at least its recall.
+        best = np.maximum.accumulate(precision)
+        # 41 of 50 is a recall of 0.82, whatever its last bit.
+        reached = np.searchsorted(recall[::-1], RECALL_LEVELS - 1e-12)
         curves.append(best[len(recall) - 1 - reached])
     return np.mean(curves, axis=0) if curves else np.zeros_like(RECALL_LEVELS)

@@ -8,11 +8,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from digits.metrics.calibration import fit_calibration, probabilities
-from digits.metrics.curves import Scored, roc, thresholds
+from digits.metrics.curves import Scored, roc_curves, threshold_curves
 from digits.metrics.intervals import wilson_interval
 from digits.metrics.predictions import Predictions
 from digits.metrics.robustness import Point
-from digits.plots import charts, galleries
+from digits.plots import curves
+from digits.plots.confusion_matrix import confusion_counts, confusion_percentages, error_rates
+from digits.plots.galleries import confident_mistakes, confused_pair
 
 
 @dataclass(frozen=True)
@@ -54,52 +56,53 @@ class Evaluation:
 
 def figures(evaluation: Evaluation) -> dict[str, Figure]:
     """Draw the figures that apply to the target, the model and what was measured, by name."""
-    predictions, names = evaluation.predictions, evaluation.class_names
-    y, predicted = predictions.labels.astype(int), predictions.predicted.astype(int)
+    images, predictions = evaluation.images, evaluation.predictions
+    names, scored = evaluation.class_names, evaluation.scored
+    y, predicted = predictions.labels, predictions.predicted
     certainty, is_probability = certainties(evaluation)
     drawn = {
-        "confusion": charts.confusion_counts(y, predicted, names),
-        "errors": charts.error_shares(y, predicted, names),
-        "confident_mistakes": galleries.confident_mistakes(
-            evaluation.images, predictions.rows, y, predicted, certainty, names, is_probability
+        "confusion": confusion_counts(y, predicted, names),
+        "errors": confusion_percentages(y, predicted, names),
+        "confident_mistakes": confident_mistakes(
+            images, predictions, certainty, names, is_probability
         ),
-        "confused_pair": galleries.confused_pair(evaluation.images, y, predicted, names),
-        "by_digit": error_rates(y, predicted, names, evaluation.confidence),
+        "confused_pair": confused_pair(images, predictions, names),
+        "by_digit": error_rates_of(predictions, names, evaluation.confidence),
     }
     if is_probability:
-        drawn["reliability"] = charts.reliability(certainty, predictions.correct)
+        drawn["reliability"] = curves.calibration_curve(certainty, predictions.correct)
     if predictions.is_yes_no:
         # A small data set may hold no image of the digit, or nothing else.
-        if threshold_curves := thresholds(evaluation.scored):
-            drawn["thresholds"] = charts.thresholds(threshold_curves, evaluation.threshold)
-        if roc_curves := roc(evaluation.scored):
-            drawn["roc"] = charts.roc(roc_curves)
+        if by_threshold := threshold_curves(scored):
+            drawn["thresholds"] = curves.threshold_curves(by_threshold, evaluation.threshold)
+        if rates := roc_curves(scored):
+            drawn["roc"] = curves.roc_curves(rates)
     if any(evaluation.robustness.values()):
-        drawn["robustness"] = charts.robustness(evaluation.robustness)
+        drawn["robustness"] = curves.robustness_curves(evaluation.robustness)
     if evaluation.learning_curve:
-        drawn["learning_curve"] = charts.learning_curve(evaluation.learning_curve)
+        drawn["learning_curve"] = curves.learning_curve(evaluation.learning_curve)
     return drawn
 
 
-def error_rates(y: NDArray, predicted: NDArray, names: Sequence[str], confidence: float) -> Figure:
+def error_rates_of(predictions: Predictions, names: Sequence[str], confidence: float) -> Figure:
     """Draw the error rate of each class that has images, with Wilson's interval.
 
     Parameters
     ----------
-    y, predicted : ndarray of shape (n,), int
-        Classes, as columns of ``names``.
+    predictions : Predictions
+        The model's.
     names : sequence of str
         The classes, as shown.
     confidence : float
         Of the intervals, between 0 and 1.
     """
+    y, wrong = predictions.labels.astype(int), ~predictions.correct
     classes = np.unique(y)
-    support = [int((y == label).sum()) for label in classes]
-    errors = [int(((y == label) & (predicted != label)).sum()) for label in classes]
+    support = np.array([np.count_nonzero(y == label) for label in classes])
+    errors = np.array([np.count_nonzero(wrong[y == label]) for label in classes])
     intervals = [wilson_interval(k, n, confidence) for k, n in zip(errors, support, strict=True)]
     low, high = np.array(intervals).T
-    rates = np.array(errors) / support
-    return charts.rates_by_digit([names[c] for c in classes], rates, low, high, np.array(support))
+    return error_rates([names[label] for label in classes], errors / support, low, high, support)
 
 
 def certainties(evaluation: Evaluation) -> tuple[NDArray[np.float64], bool]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from bench.batch_size import loss_by_seconds
-from tests.pictures import assert_can_be_read, assert_small_and_the_same_again
+from tests.figures import assert_can_be_read, assert_small_and_the_same_again
 
 
 def draw() -> Figure:

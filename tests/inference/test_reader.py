@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.text import Text
 from PIL import Image
 from scipy.special import expit, softmax
 
@@ -15,7 +14,6 @@ from digits.common.errors import BadInput
 from digits.inference.handwriting import read_digit
 from digits.inference.reader import Answer, Reader, load_reader, natural, picture_files
 from digits.models.persistence import save_model
-from digits.plots.explanation import seen
 from tests.drawn import kinds
 from tests.imports import ROOT
 from tests.reading import HELD_OUT, LEARN, SVM, X, predictions_of, save_svm, write_picture, y
@@ -146,31 +144,6 @@ def test_batches_change_nothing(tmp_path: Path) -> None:
     ] == [i == 3 for i in range(8)]
     for a, b in zip(whole, single, strict=True):
         assert (a.digit, a.probability, a.error) == (b.digit, b.probability, b.error)
-
-
-@pytest.mark.parametrize("n", [1, 2, 7, 30])
-def test_no_text_of_the_explanation_covers_another(n: int) -> None:
-    rng = np.random.default_rng(0)
-    pictures = [
-        rng.integers(0, 256, (*rng.integers(5, 100, 2), 3)).astype(np.uint8) for _ in range(n)
-    ]
-    names = [("$a_long^name of a scan " * (1 + i % 3) + f"{i}.png") for i in range(n)]
-    figure = seen(pictures, [X[i] for i in range(n)], names, ["not 5   >99.9 %"] * n)
-    figure.canvas.draw()
-    (axes,) = figure.axes
-    shown = [np.asarray(image.get_array()) for image in axes.images]
-    assert [array.shape for array in shown[::2]] == [picture.shape for picture in pictures]
-    assert all(np.array_equal(array, X[i]) for i, array in enumerate(shown[1::2]))
-    texts = [
-        text.get_window_extent()
-        for text in figure.findobj(Text)
-        if isinstance(text, Text) and text.get_text()
-    ]
-    tiles = [tile.get_window_extent() for tile in axes.patches]
-    assert len(texts) == 2 * n + 1 and len(tiles) == 2 * n
-    for i, a in enumerate(texts):
-        assert a.x0 >= 0 and a.x1 <= figure.bbox.width and a.y0 >= 0 and a.y1 <= figure.bbox.height
-        assert not any(a.overlaps(b) for b in [*texts[i + 1 :], *tiles])
 
 
 def test_memory_is_flat(models: Path, tmp_path: Path) -> None:

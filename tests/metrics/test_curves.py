@@ -19,10 +19,10 @@ from digits.metrics.curves import (
     Scored,
     Table,
     precision_recall_table,
-    roc,
+    roc_curves,
     roc_table,
     threshold_table,
-    thresholds,
+    threshold_curves,
 )
 
 
@@ -53,7 +53,7 @@ def column_of(rows: list[list[float | None]], column: int) -> list[float]:
 
 class TestCurves:
     def test_thresholds_have_the_precision_and_recall_of_scikit_learn(self) -> None:
-        for part, (at, precision, recall) in thresholds(BOTH).items():
+        for part, (at, precision, recall) in threshold_curves(BOTH).items():
             y, scores = BOTH[part]
             np.testing.assert_array_equal(at, np.unique(scores))
             np.testing.assert_allclose(
@@ -64,7 +64,7 @@ class TestCurves:
             )
 
     def test_roc_is_that_of_scikit_learn(self) -> None:
-        found = roc(BOTH)
+        found = roc_curves(BOTH)
         assert list(found) == ["validation", "test"]
         for part, (false, true, area) in found.items():
             expected = roc_curve(*BOTH[part])
@@ -75,7 +75,7 @@ class TestCurves:
     @pytest.mark.parametrize("yes", [True, False])
     def test_there_is_no_roc_where_all_answers_are_the_same(self, yes: bool) -> None:
         same: Scored = {"validation": BOTH["validation"], "test": (np.full(3, yes), np.arange(3.0))}
-        assert list(roc(same)) == ["validation"]
+        assert list(roc_curves(same)) == ["validation"]
         header, rows = roc_table(same)
         assert header == ["false_positive_rate", "validation", "test"] and {
             row[2] for row in rows
