@@ -1,4 +1,4 @@
-"""Against SciPy, a picture at a time, and by the moments of what comes out."""
+"""Deskewing against SciPy, image by image, and by the moments of what comes out."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from digits.data.loaders import digits_8x8
 from digits.data.transforms import affine, shear, shift
-from digits.features import deskew as deskewing
+from digits.features import deskew
 from digits.features.deskew import Deskew
 
 # 28 x 28, as MNIST's: 20 x 20 of ink in the middle.
@@ -20,7 +20,7 @@ DIGITS = np.stack(
 )
 
 
-def put_right(pictures: NDArray, resize: bool = False) -> NDArray[np.float32]:
+def deskewed(pictures: NDArray, resize: bool = False) -> NDArray[np.float32]:
     n, height, width = pictures.shape
     return (
         Deskew((height, width), resize)
@@ -65,9 +65,9 @@ def by_scipy(picture: NDArray, resize: bool) -> NDArray[np.float64]:
 def test_pictures_are_those_of_scipy(resize: bool, shape: tuple[int, int]) -> None:
     pictures = DIGITS[:, : shape[0], 28 - shape[1] :]
     expected = [by_scipy(picture, resize) for picture in pictures]
-    np.testing.assert_allclose(put_right(pictures, resize), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(deskewed(pictures, resize), expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(
-        put_right(255 * pictures, resize), 255 * np.array(expected), rtol=0, atol=255e-5
+        deskewed(255 * pictures, resize), 255 * np.array(expected), rtol=0, atol=255e-5
     )
 
 
@@ -75,7 +75,7 @@ def test_pictures_are_those_of_scipy(resize: bool, shape: tuple[int, int]) -> No
 def test_digits_come_out_upright_and_in_the_middle(resize: bool) -> None:
     measured = [
         [moments(picture) for picture in pictures]
-        for pictures in (DIGITS, put_right(DIGITS, resize))
+        for pictures in (DIGITS, deskewed(DIGITS, resize))
     ]
     before, after = (np.abs([offset for offset, _ in pictures]).max() for pictures in measured)
     assert before > 1 and after < 0.15  # pixels
@@ -90,7 +90,7 @@ def test_with_resize_digits_come_out_of_one_size() -> None:
     pictures = [affine(DIGITS, np.diag(factors)) for factors in ([1, 0.8], [0.85, 0.9], [1.1, 1])]
     before, after = (
         np.array([np.sqrt(np.diag(moments(picture)[1])) for picture in np.concatenate(some)]) / 28
-        for some in (pictures, [put_right(some, resize=True) for some in pictures])
+        for some in (pictures, [deskewed(some, resize=True) for some in pictures])
     )
     high, wide = after.T
     assert np.abs(high - 0.19).max() < 0.005 < 0.03 < np.abs(before[:, 0] - 0.19).max()
@@ -104,9 +104,9 @@ def test_with_resize_digits_come_out_of_one_size() -> None:
 def test_a_blank_picture_stays_blank_among_others(resize: bool, dtype: DTypeLike) -> None:
     pictures = (255 * DIGITS[:3]).astype(dtype)
     pictures[1] = 0
-    together = put_right(pictures, resize)
+    together = deskewed(pictures, resize)
     assert together.dtype == np.float32 and not together[1].any()
-    np.testing.assert_array_equal(together[[0, 2]], put_right(pictures[[0, 2]], resize))
+    np.testing.assert_array_equal(together[[0, 2]], deskewed(pictures[[0, 2]], resize))
 
 
 def upright() -> NDArray[np.float64]:
@@ -118,22 +118,22 @@ def upright() -> NDArray[np.float64]:
 
 
 def test_what_is_upright_and_in_the_middle_stays_as_it_is() -> None:
-    np.testing.assert_allclose(put_right(upright()), upright(), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(deskewed(upright()), upright(), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("right", "down"), [(3, -2), (-4, 0), (0, 5)])
 def test_a_moved_picture_comes_back_as_it_was(right: int, down: int) -> None:
     np.testing.assert_allclose(
-        put_right(shift(upright(), right, down)), upright(), rtol=0, atol=1e-6
+        deskewed(shift(upright(), right, down)), upright(), rtol=0, atol=1e-6
     )
 
 
 @pytest.mark.parametrize("slant", [-0.3, 0.2, 0.4])
 def test_a_slanted_and_moved_digit_becomes_what_the_digit_becomes(slant: float) -> None:
     """Nearly: two interpolations blur."""
-    expected, slanted = put_right(DIGITS), shift(affine(DIGITS, shear(slant)), 2, 1)
+    expected, slanted = deskewed(DIGITS), shift(affine(DIGITS, shear(slant)), 2, 1)
     for picture, moved, back, goal in zip(
-        DIGITS, slanted, put_right(slanted), expected, strict=True
+        DIGITS, slanted, deskewed(slanted), expected, strict=True
     ):
         apart = np.linalg.norm(back - goal)
         assert apart < 0.06 * np.linalg.norm(goal) and apart < 0.1 * np.linalg.norm(moved - picture)
@@ -143,7 +143,7 @@ def test_a_level_stroke_is_only_moved() -> None:
     """It has no slant to measure."""
     picture = np.zeros((1, 28, 28))
     picture[0, 3, 4:14] = 1
-    moved = put_right(picture)
+    moved = deskewed(picture)
     assert moved.sum() == pytest.approx(10)
     np.testing.assert_allclose(moments(moved[0])[0], 0, atol=1e-6)
 
@@ -153,11 +153,11 @@ def test_a_level_stroke_is_only_moved() -> None:
 def test_pictures_do_not_depend_on_batches_and_threads(
     monkeypatch: pytest.MonkeyPatch, resize: bool, batch: int
 ) -> None:
-    expected = put_right(DIGITS, resize)
-    monkeypatch.setattr(deskewing, "BATCH", batch)
+    expected = deskewed(DIGITS, resize)
+    monkeypatch.setattr(deskew, "BATCH", batch)
     for threads in (1, 2):
         with joblib.parallel_config(backend="threading", n_jobs=threads):
-            np.testing.assert_array_equal(put_right(DIGITS, resize), expected)
+            np.testing.assert_array_equal(deskewed(DIGITS, resize), expected)
 
 
 @parametrize_with_checks([Deskew(), Deskew(resize=True)])  # type: ignore[untyped-decorator]

@@ -1,4 +1,4 @@
-"""Against the formulas, convolved pixel by pixel in space."""
+"""Scattering against its formulas, convolved pixel by pixel in space."""
 
 from typing import Any
 
@@ -32,7 +32,10 @@ def average_kernel(J: int) -> NDArray[np.float64]:
 
 
 def morlet_kernel(j: int, angle: float, L: int) -> NDArray[np.complex128]:
-    """Bruna & Mallat's: a plane wave less what gives it the mean 0, under a bell that is longer along the wave's crests."""
+    """Bruna & Mallat's: a plane wave, less what gives it the mean 0, under a bell.
+
+    The bell is longer along the wave's crests.
+    """
     y, x = np.mgrid[-RADIUS : RADIUS + 1, -RADIUS : RADIUS + 1]
     sigma, frequency, slant = 0.8 * 2**j, 3 * np.pi / 4 / 2**j, 4 / L
     turned = x * np.cos(angle) + y * np.sin(angle), -x * np.sin(angle) + y * np.cos(angle)
@@ -45,20 +48,23 @@ def morlet_kernel(j: int, angle: float, L: int) -> NDArray[np.complex128]:
     return bell * (wave - (bell * wave).sum() / bell.sum())
 
 
-def every(values: NDArray, step: int) -> NDArray:
+def sampled(values: NDArray, step: int) -> NDArray:
     """Every so many samples around the middle one, which a kernel counts from."""
     return values[RADIUS % step :: step, RADIUS % step :: step] * step**2
 
 
-def slow(picture: NDArray, J: int, L: int, thinned: bool) -> NDArray[np.float64]:
-    """The maps (maps, height', width') of one picture; `thinned` drops samples after each modulus too, as the fast way does."""
+def by_definition(picture: NDArray, J: int, L: int, thinned: bool) -> NDArray[np.float64]:
+    """The maps (maps, map_height, map_width) of an image, convolved in space.
+
+    `thinned` drops samples after each modulus too, as the transformer does.
+    """
     height, width = (-(-(side + 2**J) // 2**J) * 2**J for side in picture.shape)
     top, left = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
     padded = np.zeros((height, width))
     padded[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
 
     def convolved(image: NDArray, kernel: NDArray, octaves: int) -> NDArray:
-        return ndimage.convolve(image, every(kernel, 2**octaves), mode="wrap")
+        return ndimage.convolve(image, sampled(kernel, 2**octaves), mode="wrap")
 
     def average(image: NDArray, octaves: int) -> NDArray:
         step = 2 ** (J - octaves)
@@ -92,7 +98,7 @@ def distance(one: NDArray, other: NDArray) -> float:
 def test_maps_are_the_formulas(shape: tuple[int, int], J: int, L: int) -> None:
     pictures = DIGITS[[0, 3, 7], : shape[0], : shape[1]]
     for picture, fast in zip(pictures, maps_of(pictures, J, L), strict=True):
-        expected = slow(picture, J, L, thinned=True)
+        expected = by_definition(picture, J, L, thinned=True)
         assert fast.shape == expected.shape
         np.testing.assert_allclose(fast, expected, rtol=0, atol=2e-5 * expected.max())
 
@@ -100,7 +106,7 @@ def test_maps_are_the_formulas(shape: tuple[int, int], J: int, L: int) -> None:
 def test_dropping_samples_after_a_modulus_changes_little() -> None:
     """Some of what a modulus holds is lost with every second sample: a hundredth."""
     for picture, fast in zip(DIGITS[:2], maps_of(DIGITS[:2]), strict=True):
-        expected = slow(picture, 2, 6, thinned=False)
+        expected = by_definition(picture, 2, 6, thinned=False)
         for order in (slice(0, 1), slice(1, 7), slice(7, 43), slice(43, 49)):
             assert distance(fast[order], expected[order]) < 0.02
 
@@ -189,7 +195,10 @@ def turned(pictures: NDArray) -> NDArray:
 
 @pytest.mark.parametrize("L", [2, 4, 6])
 def test_a_quarter_turn_permutes_the_orientations(L: int) -> None:
-    """It takes sampled pixels to sampled ones. The first row and column have no counterpart and are blank."""
+    """It takes sampled pixels to sampled ones.
+
+    The first row and column have no counterpart and are blank.
+    """
     pictures = DIGITS.copy()
     pictures[:, 0] = pictures[:, :, 0] = 0
     order_0, first_0, order_2, first_1 = np.split(
@@ -197,9 +206,11 @@ def test_a_quarter_turn_permutes_the_orientations(L: int) -> None:
     )
     both = order_2.reshape(len(pictures), L, L, *order_2.shape[2:])
     expected = [
-        order_0, np.roll(first_0, L // 2, axis=1), np.roll(both, (L // 2, L // 2), axis=(1, 2)).reshape(order_2.shape),
+        order_0,
+        np.roll(first_0, L // 2, axis=1),
+        np.roll(both, (L // 2, L // 2), axis=(1, 2)).reshape(order_2.shape),
         np.roll(first_1, L // 2, axis=1),
-    ]  # fmt: skip
+    ]
     maps = maps_of(turned(pictures[:, None])[:, 0], 2, L)
     np.testing.assert_allclose(
         maps, np.concatenate(expected, axis=1), rtol=0, atol=1e-6 * maps.max()

@@ -1,4 +1,4 @@
-"""FewLabelsClassifier: it looks at few labels, and chooses them well."""
+"""FewLabelsClassifier uses few labels, and chooses them well."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The optional engine: without the package one sentence, with it scikit-learn's answers."""
+"""The engine intelex: without the package one sentence, with it scikit-learn's predictions."""
 
 import importlib.util
 import subprocess
@@ -44,13 +44,16 @@ def test_without_the_package_one_sentence_says_how_to_get_it(
     with pytest.raises(BadInput) as caught:
         model.fit(X[:N], y[:N])
     assert str(caught.value) == (
-        "train.engine is intelex, but scikit-learn-intelex is not installed: allowed is scikit-learn, or first "
-        "`.venv/bin/python -m pip install '.[fast]'`."
+        "train.engine is intelex, but scikit-learn-intelex is not installed: allowed is "
+        "scikit-learn, or first `.venv/bin/python -m pip install '.[fast]'`."
     )
 
 
 def test_the_package_is_not_imported_with_the_module() -> None:
-    code = "import sys, digits.models.intelex; sys.exit(bool({'sklearnex', 'daal4py', 'onedal'} & set(sys.modules)))"
+    code = (
+        "import sys, digits.models.intelex; "
+        "sys.exit(bool({'sklearnex', 'daal4py', 'onedal'} & set(sys.modules)))"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 

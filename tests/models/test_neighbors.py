@@ -1,4 +1,4 @@
-"""Against scikit-learn's own class on the same pixels as float32."""
+"""PixelNeighborsClassifier against scikit-learn's own class on the same pixels as float32."""
 
 from typing import Any
 
@@ -79,7 +79,7 @@ def test_equally_near_images_are_all_found_once(block: int) -> None:
     np.testing.assert_array_equal(
         np.take_along_axis(squares(QUERIES, twice), rows, axis=1), np.rint(distances**2)
     )
-    assert all(len(set(found)) == 10 for found in rows)
+    assert all(len(set(row)) == 10 for row in rows)
 
 
 def test_rows_alone_without_distances() -> None:
@@ -123,7 +123,7 @@ def test_other_integers_give_the_same_answers(dtype: DTypeLike) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("weights", ["uniform", "distance"])
 @pytest.mark.parametrize("algorithm", ["brute", "kd_tree", "ball_tree", "auto"])
-def test_floats_go_the_stock_way(dtype: DTypeLike, weights: str, algorithm: str) -> None:
+def test_floats_are_left_to_scikit_learn(dtype: DTypeLike, weights: str, algorithm: str) -> None:
     rows, queries = (X / 255).astype(dtype), (QUERIES / 255).astype(dtype)
     model = PixelNeighborsClassifier(algorithm=algorithm, weights=weights).fit(rows, y)
     model.block = 64
@@ -141,7 +141,7 @@ def test_floats_go_the_stock_way(dtype: DTypeLike, weights: str, algorithm: str)
         {"algorithm": "brute", "metric": "cityblock"},
     ],
 )
-def test_other_algorithms_and_metrics_go_the_stock_way(settings: dict[str, str]) -> None:
+def test_other_algorithms_and_metrics_are_left_to_scikit_learn(settings: dict[str, str]) -> None:
     model, expected = (
         kind(**settings).fit(X, y) for kind in (PixelNeighborsClassifier, KNeighborsClassifier)
     )
@@ -155,7 +155,7 @@ def test_other_algorithms_and_metrics_go_the_stock_way(settings: dict[str, str])
     [(X, sparse.csr_array(QUERIES)), (sparse.csr_array(X), QUERIES)],
     ids=["queries", "fit"],
 )
-def test_sparse_pixels_go_the_stock_way(rows: ArrayLike, queries: ArrayLike) -> None:
+def test_sparse_pixels_are_left_to_scikit_learn(rows: ArrayLike, queries: ArrayLike) -> None:
     model, expected = (
         kind(algorithm="brute").fit(rows, y)
         for kind in (PixelNeighborsClassifier, KNeighborsClassifier)

@@ -51,7 +51,9 @@ def rows_of(classes: int) -> NDArray[np.intp]:
 @every_kernel
 @pytest.mark.parametrize("shape", ["ovr", "ovo"])
 @pytest.mark.parametrize("classes", [2, 3, 10])
-def test_scores_are_the_stock_class_s(settings: dict[str, Any], shape: str, classes: int) -> None:
+def test_scores_are_those_of_scikit_learn(
+    settings: dict[str, Any], shape: str, classes: int
+) -> None:
     rows = rows_of(classes)
     ours, stock = (
         kind(decision_function_shape=shape, **settings).fit(X[rows], LABELS[rows])
@@ -86,11 +88,11 @@ def test_margins_are_leads_over_the_closest_other_class(
     rows = rows_of(classes)
     ours = MatrixSVC(decision_function_shape="margin", **settings).fit(X[rows], LABELS[rows])
     stock = SVC(decision_function_shape="ovo", **settings).fit(X[rows], LABELS[rows])
-    pairs, said = stock.decision_function(X[600:1300]), ours.decision_function(X[600:1300])
+    pairs, scores = stock.decision_function(X[600:1300]), ours.decision_function(X[600:1300])
     if classes == 2:
-        np.testing.assert_allclose(said, pairs, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(scores, pairs, rtol=0, atol=1e-9)
         return
-    for row, margins in zip(pairs, said, strict=True):
+    for row, margins in zip(pairs, scores, strict=True):
         lead = dict(zip(combinations(range(classes), 2), row, strict=True))
         lead |= {(b, a): -score for (a, b), score in lead.items()}
         expected = [min(lead[a, b] for b in range(classes) if b != a) for a in range(classes)]
@@ -134,9 +136,9 @@ def test_one_against_one_predicts_by_votes_as_the_stock_class_does() -> None:
 )
 def test_classes_may_have_any_names(names: NDArray) -> None:
     ours, stock = both(names[LABELS[:600]], break_ties=len(np.unique(names)) > 2)
-    said = ours.predict(X[600:])
-    np.testing.assert_array_equal(said, stock.predict(X[600:]))
-    assert said.dtype == names.dtype
+    predictions = ours.predict(X[600:])
+    np.testing.assert_array_equal(predictions, stock.predict(X[600:]))
+    assert predictions.dtype == names.dtype
 
 
 def test_weights_of_classes_and_images_are_kept() -> None:
@@ -179,7 +181,7 @@ def test_a_kernel_that_is_a_function_or_precomputed_is_the_stock_class() -> None
     np.testing.assert_array_equal(ours.predict(products), stock.predict(products))
 
 
-def test_sparse_images_are_the_stock_class_s() -> None:
+def test_scores_of_sparse_images_are_those_of_scikit_learn() -> None:
     ours, stock = (kind().fit(csr_array(X[:300]), LABELS[:300]) for kind in (MatrixSVC, SVC))
     np.testing.assert_array_equal(
         ours.decision_function(csr_array(X[300:500])),

@@ -1,0 +1,42 @@
+"""Representations and scales, as the table names them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from digits.features.catalogue import n_features
+from digits.models.families import PipelineOptions, make_pipeline
+from digits.params.representations import REPRESENTATIONS, SCALES
+from tests.small import IMAGES, SETTINGS, new
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_scales_are_what_they_say(scale: str) -> None:
+    scaled = IMAGES[:300]
+    if scale != "none":
+        scaled = new("knn", scale=scale)[:-1].fit_transform(scaled)
+    if scale == "standard":
+        np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-9)
+        assert set(scaled.std(axis=0).round(9)) == {0, 1}
+    else:
+        formulas: dict[str, Any] = {
+            "none": lambda X: X,
+            "unit": lambda X: X / 255,
+            "sqrt": lambda X: np.sqrt(X / 255),
+        }
+        np.testing.assert_allclose(scaled, formulas[scale](IMAGES[:300]), rtol=1e-6)
+        assert scaled.dtype == (np.uint8 if scale == "none" else np.float32)
+
+
+@pytest.mark.parametrize("features", REPRESENTATIONS)
+def test_number_of_features_is_known_beforehand(features: str) -> None:
+    wide = np.tile(IMAGES[:5], 2)
+    for shape, X in (((8, 8), IMAGES[:5]), ((8, 16), wide), ((16, 8), wide)):
+        options = PipelineOptions(features=features, shape=shape, scale="unit")
+        steps = make_pipeline("knn", SETTINGS["knn"], 1, options)[:-1]
+        assert steps.fit_transform(X).shape[1] == n_features(features, shape)
+
+
+def test_of_a_committee_the_smallest_number_of_features_counts() -> None:
+    assert n_features(["scattering", "pixels"], (8, 8)) == n_features("pixels", (8, 8)) == 64
