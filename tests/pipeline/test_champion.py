@@ -39,6 +39,24 @@ def digits(project: Project, *arguments: str, fails: bool = False, **env: str) -
     return project.run("python", "-m", "digits", *arguments, fails=fails, **env)
 
 
+@pytest.fixture(scope="module")
+def _tried(_reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = _reproduced.copy(tmp_path_factory.mktemp("tried") / "digits")
+    (project.store / "mlflow.db").unlink()
+    shutil.rmtree(project.store / "artifacts")
+    for name, change in EXPERIMENTS.items():
+        project.dvc("exp", "run", "-n", name, "-S", change)
+        project.git("checkout", "-q", "--", ".")
+    return project
+
+
+@pytest.fixture
+def tried(_tried: Project) -> Iterator[Project]:
+    """Experiments, and no champion yet; the workspace's model is another one."""
+    yield _tried
+    _tried.client().delete_registered_model(MODEL)
+
+
 class TestPromote:
     def test_a_champion_measured_anew_is_the_champion_still(self, project: Project) -> None:
         """Its model has two runs then, and the newer is not compared with the champion."""
@@ -54,22 +72,6 @@ class TestPromote:
         assert project.repro() == ["train", "evaluate", "track"]
         assert len(project.runs()) == 2
         assert "workspace is the champion already" in digits(project, "promote", "workspace")
-
-    @pytest.fixture(scope="class")
-    def _tried(self, _reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-        project = _reproduced.copy(tmp_path_factory.mktemp("tried") / "digits")
-        (project.store / "mlflow.db").unlink()
-        shutil.rmtree(project.store / "artifacts")
-        for name, change in EXPERIMENTS.items():
-            project.dvc("exp", "run", "-n", name, "-S", change)
-            project.git("checkout", "-q", "--", ".")
-        return project
-
-    @pytest.fixture
-    def tried(self, _tried: Project) -> Iterator[Project]:
-        """Experiments, and no champion yet; the workspace's model is another one."""
-        yield _tried
-        _tried.client().delete_registered_model(MODEL)
 
     def test_takes_what_is_better_for_real_and_refuses_the_rest(self, tried: Project) -> None:
         client = tried.client()
