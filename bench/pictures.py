@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from digits.common.errors import BadInput
 from digits.data.dataset import open_raw
-from digits.inference.handwriting import read_digit
+from digits.inference.handwriting import extract_digit
 from digits.inference.reader import Reader, load_reader
 from tests.drawn import Make, encoded, enlarged, kinds
 
@@ -57,7 +57,7 @@ def main(n: int = 200) -> None:
 
 def count_right(reader: Reader, images: NDArray[np.uint8], y: NDArray) -> int:
     """How many images (n, side, side) the model reads right."""
-    return sum(digit == truth for (digit, _), truth in zip(reader.said(images), y, strict=True))
+    return sum(digit == truth for (digit, _), truth in zip(reader.predict(images), y, strict=True))
 
 
 def measure_kind(
@@ -77,7 +77,7 @@ def measure_kind(
     seen, truth, away = [], [], []
     for image, label in zip(images, y, strict=True):
         try:
-            seen.append(read_digit(make(image, rng), reader.side))
+            seen.append(extract_digit(make(image, rng), reader.side))
         except BadInput:
             continue
         truth.append(label)

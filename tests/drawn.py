@@ -1,4 +1,4 @@
-"""Pictures of every kind, made from a data set's small images: what people hold before a camera or a scanner, in a file's bytes."""
+"""Picture files as cameras, scanners and signature pads make them, drawn from small images."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from scipy import ndimage
 
+from tests.small import IMAGES
+
 Ink = NDArray[np.float32]  # 0..1, (height, width)
+IMAGES_8X8 = IMAGES.reshape(-1, 8, 8)
 Make = Callable[[NDArray[np.uint8], np.random.Generator], bytes]
 
 
@@ -31,14 +34,33 @@ def painted(
 
 def encoded(pixels: NDArray | Image.Image, kind: str = "PNG", **options: object) -> bytes:
     """The bytes of a picture file."""
-    picture = (
-        pixels
-        if isinstance(pixels, Image.Image)
-        else Image.fromarray(np.rint(pixels.clip(0, 255)).astype(np.uint8))
-    )
+    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(to_uint8(pixels))
     file = BytesIO()
     picture.save(file, kind, **options)
     return file.getvalue()
+
+
+def digit(number: int, side: int = 120) -> NDArray[np.float32]:
+    """Ink with a margin."""
+    return np.pad(enlarged(IMAGES_8X8[number], side), side // 4)
+
+
+def to_uint8(picture: NDArray) -> NDArray[np.uint8]:
+    return np.rint(picture.clip(0, 255)).astype(np.uint8)
+
+
+def alike(a: NDArray, b: NDArray) -> float:
+    """How alike two images are: their correlation."""
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+def apart(a: NDArray, b: NDArray) -> float:
+    """Mean difference of images, of which one may be moved by a pixel by rounding."""
+    return min(
+        float(np.abs(np.roll(a.astype(int), (y, x), (0, 1)) - b).mean())
+        for y in (-1, 0, 1)
+        for x in (-1, 0, 1)
+    )
 
 
 def on_page(ink: Ink, rng: np.random.Generator, height: int, width: int) -> Ink:
@@ -102,7 +124,7 @@ def turned_by_exif(ink: Ink, rng: np.random.Generator) -> bytes:
     """Stored as a camera holds it, with a note how to turn it."""
     back = {2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
     orientation = int(rng.integers(2, 9))
-    picture = Image.fromarray(np.rint(painted(ink)).astype(np.uint8))
+    picture = Image.fromarray(to_uint8(painted(ink)))
     exif = Image.Exif()
     exif[0x0112] = back[orientation]
     stored = BytesIO()
@@ -117,17 +139,20 @@ def deep(ink: Ink) -> bytes:
 
 
 def drawn_on_nothing(ink: Ink, colour: int) -> bytes:
-    """Ink as a signature pad gives it: all that is not ink is transparent (and black underneath)."""
+    """Ink as a signature pad gives it: all else is transparent, and black underneath."""
     alpha = np.rint(255 * ink).astype(np.uint8)
     grey = np.where(alpha > 0, colour, 0).astype(np.uint8)
     return encoded(Image.fromarray(np.stack([grey, grey, grey, alpha], axis=2)))
 
 
 def kinds(side: int) -> dict[str, Make]:
-    """How each kind of picture is made from images of a side: functions of the image and a random generator."""
+    """How each kind of picture is made from an image of a side, by a random generator."""
 
     def times(factor: int) -> Callable[[NDArray[np.uint8]], Ink]:
         return lambda image: enlarged(image, factor * side)
+
+    def page(image: NDArray[np.uint8], rng: np.random.Generator) -> Ink:
+        return on_page(eight(image), rng, 15 * side, 20 * side)
 
     two, three, five, eight, twenty = (times(factor) for factor in (2, 3, 5, 8, 20))
     black, white = (0, 0, 0), (255, 255, 255)
@@ -160,7 +185,7 @@ def kinds(side: int) -> dict[str, Make]:
         "anywhere on a large page": lambda image, rng: encoded(
             255 * (1 - on_page(eight(image), rng, 70 * side, 50 * side)), "JPEG"
         ),
-        "cut close": lambda image, rng: encoded(255 * (1 - _cut(eight(image)))),
+        "cut close": lambda image, rng: encoded(255 * (1 - _crop(eight(image)))),
         "in a black frame": lambda image, rng: encoded(
             framed(painted(five(image)), side // 3, black)
         ),
@@ -193,17 +218,7 @@ def kinds(side: int) -> dict[str, Make]:
             shaded(painted(eight(image), (40, 40, 60), (235, 230, 220)))
         ),
         "in a shadow, on a page": lambda image, rng: encoded(
-            grained(
-                shaded(
-                    painted(
-                        on_page(eight(image), rng, 15 * side, 20 * side),
-                        (40, 40, 60),
-                        (235, 230, 220),
-                    )
-                ),
-                rng,
-                6,
-            ),
+            grained(shaded(painted(page(image, rng), (40, 40, 60), (235, 230, 220))), rng, 6),
             "JPEG",
         ),
         "dirty": lambda image, rng: encoded(255 * (1 - specked(eight(image), rng))),
@@ -211,6 +226,6 @@ def kinds(side: int) -> dict[str, Make]:
     }
 
 
-def _cut(ink: Ink) -> Ink:
+def _crop(ink: Ink) -> Ink:
     rows, columns = (np.flatnonzero((ink > 0.2).any(axis=axis)) for axis in (1, 0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

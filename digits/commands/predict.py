@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print an answer for each picture; the exit code is 1 when one of them cannot be read."""
     from tqdm import tqdm
 
-    from digits.inference.reader import picture_files
+    from digits.inference.paths import picture_files
 
     check_writable("--explain", arguments.explain)
     for stream in (sys.stdout, sys.stderr):  # a file's name may be of bytes that are no text
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     paths = list(picture_files(arguments.pictures))
     n_failed = 0
     explained: list[Answer] = []
-    answers = reader.answers(paths)
+    answers = reader.read(paths)
     with tqdm(answers, "reading", len(paths), unit="picture", disable=None, leave=False) as bar:
         for answer in bar:
             if answer.error:

@@ -1,6 +1,7 @@
-"""Pictures from anywhere, brought to the form in which the models know digits: light ink on 0, of one size, in the middle.
+"""The digit on a picture, in the form of the data set that the model learned from.
 
-Four steps, each a function: `read_picture`, `clean`, `find_ink`, `fit_to`; `read_digit` is all of them.
+Light ink on 0, of one size, in the middle of a square. The steps are `read_picture`, `clean`,
+`find_ink` and `normalize`; `extract_digit` is all of them.
 """
 
 from pathlib import Path
@@ -12,64 +13,70 @@ from scipy import ndimage
 
 from digits.common.errors import BadInput
 from digits.inference.ink import NoInk, clean, find_ink
-from digits.inference.photo import _named, read_picture
+from digits.inference.photo import name_of, read_picture
 
-_EDGE = 0.15  # of the ink's darkness: where its box ends
+_EDGE = 0.15  # of full ink: what is darker lies in the box around the digit
 
-_THIN, _PEN = (
-    1.2,
-    1.7,
-)  # pixels of a digit 20 pixels high: strokes thinner than the first are drawn with a pen of the second
+_THIN_STROKE = 1.2  # pixels of a digit 20 pixels high: thinner strokes are thickened
+_THICKENED_STROKE = 1.7  # pixels of a digit 20 pixels high: what they are thickened to
 
 
-def read_digit(source: Path | bytes, side: int) -> NDArray[np.uint8]:
-    """The digit on a picture as the models know it.
+def extract_digit(source: Path | bytes, side: int) -> NDArray[np.uint8]:
+    """The digit on a picture, as an image that a model reads.
 
-    Parameters: `source` a file, or the bytes of one; `side` of the square image that the model reads, in pixels.
-    Returns: uint8 (side, side), ink up to 255 on 0. Raises BadInput as `read_picture`, and when there is no ink.
+    Parameters
+    ----------
+    source : Path or bytes
+        A picture file, or the content of one.
+    side : int
+        Height and width of the image that the model reads, in pixels.
+
+    Returns
+    -------
+    ndarray of shape (side, side), uint8
+        Ink up to 255 on 0.
+
+    Raises
+    ------
+    BadInput
+        As `read_picture`, and when there is no ink.
     """
     try:
-        return fit_to(find_ink(clean(read_picture(source))), side)
+        return normalize(find_ink(clean(read_picture(source))), side)
     except NoInk as error:
         raise BadInput(
-            f"{_named(source)} holds no ink: allowed is a digit on paper of one colour, darker, lighter or of another colour."
+            f"{name_of(source)} holds no ink: allowed is a digit on paper of one colour, darker, "
+            "lighter or of another colour."
         ) from error
 
 
-def thickened(ink: NDArray[np.float32], height: int) -> NDArray[np.float32]:
-    """Ink whose strokes do not vanish when it is reduced to `height` pixels: a thin pen's are drawn again with a thicker one.
+def normalize(ink: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
+    """Normalize the size of a digit and centre it, as the data sets have it.
 
-    Parameters and returns: float32 (height, width), 0 to 1, cut to the ink.
-    """
-    drawn = ink > 0.5
-    scale = max(ink.shape) / height  # pixels of the picture for one of the image
-    inside = ndimage.distance_transform_edt(np.pad(drawn, 1))[1:-1, 1:-1]
-    stroke = (
-        max(4 * float(inside[drawn].mean()) - 2, 1.0) / scale
-    )  # of a band w wide, the mean distance to its edge is w / 4
-    if stroke >= _THIN or scale <= 1:
-        return ink
-    grow = (_PEN - stroke) / 2 * scale
-    room = int(grow) + 1
-    wider = np.pad(ink, room)
-    outside = ndimage.distance_transform_edt(np.pad(~drawn, room, constant_values=True))
-    return np.maximum(wider, np.clip(grow + 1 - outside, 0, 1).astype(np.float32))
+    MNIST's digits fit a box of 20 x 20 with their aspect kept, and the centre of their mass is in
+    the middle of 28 x 28: on pixel 14, counted from 0, within half a pixel. Images of another size
+    are filled from side to side, as scikit-learn's of 8 x 8 are.
 
+    Parameters
+    ----------
+    ink : ndarray of shape (height, width), float32
+        From 0 to 1, some of it above 0.
+    side : int
+        Height and width of the result, in pixels.
 
-def fit_to(ink: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
-    """Ink as the data sets have it: LeCun, Cortes & Burges, "The MNIST database of handwritten digits".
+    Returns
+    -------
+    ndarray of shape (side, side), uint8
 
-    MNIST's digits fit a box of 20 x 20, their aspect kept, and the centre of their mass is in the middle of 28 x 28: on pixel 14,
-    counted from 0, within half a pixel. Images of another size are filled from side to side, as scikit-learn's of 8 x 8 are.
-
-    Parameters: `ink` float32 (height, width), 0 to 1, some of it above 0; `side` in pixels. Returns: uint8 (side, side), 0 to 255.
+    References
+    ----------
+    LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
     """
     box, middle = (20, 14.0) if side == 28 else (side, (side - 1) / 2)
-    shape = thickened(_cut(ink), box)
+    shape = thicken(_crop(ink), box)
     height, width = (max(round(length * box / max(shape.shape)), 1) for length in shape.shape)
-    small = np.asarray(
-        Image.fromarray(shape).resize((width, height), Image.Resampling.BICUBIC)
-    ).clip(0, 1)
+    resized = Image.fromarray(shape).resize((width, height), Image.Resampling.BICUBIC)
+    small = np.asarray(resized).clip(0, 1)
     small = small / small.max()
     centre = ndimage.center_of_mass(small)
     top, left = (
@@ -81,7 +88,36 @@ def fit_to(ink: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
     return image
 
 
-def _cut(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The part that holds the ink."""
+def thicken(ink: NDArray[np.float32], height: int) -> NDArray[np.float32]:
+    """Thicken strokes that would vanish when the ink is reduced.
+
+    Parameters
+    ----------
+    ink : ndarray of shape (h, w), float32
+        From 0 to 1, without a margin.
+    height : int
+        That it is to be reduced to, in pixels.
+
+    Returns
+    -------
+    ndarray of shape (h, w) or larger, float32
+        ``ink`` itself, if its strokes are thick enough.
+    """
+    drawn = ink > 0.5
+    scale = max(ink.shape) / height  # pixels of the picture for one of the image
+    inside = ndimage.distance_transform_edt(np.pad(drawn, 1))[1:-1, 1:-1]
+    # Of a band w wide, the mean distance to its edge is w / 4.
+    stroke = max(4 * float(inside[drawn].mean()) - 2, 1.0) / scale
+    if stroke >= _THIN_STROKE or scale <= 1:
+        return ink
+    grow = (_THICKENED_STROKE - stroke) / 2 * scale
+    margin = int(grow) + 1
+    wider = np.pad(ink, margin)
+    outside = ndimage.distance_transform_edt(np.pad(~drawn, margin, constant_values=True))
+    return np.maximum(wider, np.clip(grow + 1 - outside, 0, 1).astype(np.float32))
+
+
+def _crop(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The box that holds the ink."""
     rows, columns = (np.flatnonzero((ink > _EDGE).any(axis=axis)) for axis in (1, 0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

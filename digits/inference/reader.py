@@ -1,13 +1,11 @@
-"""A fitted model put to work on pictures: its answer to each, with its probability."""
+"""A fitted model put to work on pictures: its prediction for each, with the probability of it."""
 
-import glob
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from math import inf, isqrt
+from math import isqrt
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +14,31 @@ from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
 from digits.common.resources import n_threads
-from digits.inference.handwriting import read_digit
-from digits.inference.photo import SUFFIXES
-from digits.metrics import predictions
+from digits.inference.handwriting import extract_digit
 from digits.metrics.calibration import Calibration, fit_calibration, probabilities
+from digits.metrics.predictions import Predictions, decide, decision_scores, has_probability
 from digits.models.persistence import load_model
 
-BATCH = 250  # pictures read before the model is asked: memory stays flat and answers come as they are found
+# Pictures read before the model is asked: memory stays flat, and answers come as they are ready.
+BATCH = 250
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one picture.
+    """What a reader makes of one picture: a prediction, or an error.
 
-    `digit` 0-9, or for a yes/no target d "d" or "not d"; `probability` that it is right, None when there is nothing to tell it by;
-    `image` uint8 (side, side), what the model saw. If `error` is a sentence, the others are None.
+    Parameters
+    ----------
+    path : Path
+        The picture.
+    digit : int or str or None
+        A digit; for a yes/no target d, "d" or "not d". None if there is an error.
+    probability : float or None
+        That the digit is correct; None if the model has no probabilities and was not validated.
+    image : ndarray of shape (side, side), uint8, or None
+        The image that the model was given; None if there is an error.
+    error : str or None
+        Why the picture cannot be read, as a sentence.
     """
 
     path: Path
@@ -44,8 +52,15 @@ class Answer:
 class Reader:
     """A model that reads pictures.
 
-    `calibration` turns its scores into probabilities, None if it has probabilities of its own or was not validated; `target` is
-    "digit", or the digit that it tells from all others.
+    Parameters
+    ----------
+    model : Pipeline
+        The fitted model.
+    calibration : Calibration or None
+        Turns its scores into probabilities; None if it has probabilities of its own, or was not
+        validated.
+    target : int or str
+        "digit", or the digit that it tells from all others.
     """
 
     model: Pipeline
@@ -54,66 +69,95 @@ class Reader:
 
     @property
     def side(self) -> int:
-        """Of the square images that the model learned from, in pixels."""
+        """Height and width of the images that the model learned from, in pixels."""
         return isqrt(self.model.n_features_in_)
 
-    def answers(self, paths: Iterable[Path], batch: int = BATCH) -> Iterator[Answer]:
-        """The answer to each picture, in their order, `batch` in memory at a time; one that cannot be read stops no other."""
-        todo = iter(paths)
-        with ThreadPoolExecutor(n_threads()) as pool:
-            while some := list(islice(todo, batch)):
-                with warnings.catch_warnings():
-                    # Of pixels on the large side, of EXIF that is damaged: what matters is whether the picture can be read.
-                    warnings.filterwarnings("ignore", module=r"PIL\.")
-                    read = list(pool.map(self._read, some))
-                yield from self._answered(some, read)
+    def read(self, paths: Iterable[Path], batch: int = BATCH) -> Iterator[Answer]:
+        """Read pictures, in their order; one that cannot be read stops no other.
 
-    def _read(self, path: Path) -> NDArray[np.uint8] | str:
-        """What the model shall see, or the sentence why it cannot."""
+        Parameters
+        ----------
+        paths : iterable of Path
+            The pictures.
+        batch : int, default=BATCH
+            How many are in memory at a time.
+        """
+        remaining = iter(paths)
+        with ThreadPoolExecutor(n_threads()) as pool:
+            while pictures := list(islice(remaining, batch)):
+                with warnings.catch_warnings():
+                    # Of large pictures and damaged EXIF; what counts is whether it can be read.
+                    warnings.filterwarnings("ignore", module=r"PIL\.")
+                    images = list(pool.map(self._extract, pictures))
+                yield from self._answer(pictures, images)
+
+    def _extract(self, path: Path) -> NDArray[np.uint8] | str:
+        """The image for the model, or the sentence why there is none."""
         try:
-            return read_digit(path, self.side)
+            return extract_digit(path, self.side)
         except BadInput as error:
             return str(error)
 
-    def _answered(
-        self, paths: Sequence[Path], read: Sequence[NDArray[np.uint8] | str]
+    def _answer(
+        self, paths: Sequence[Path], images: Sequence[NDArray[np.uint8] | str]
     ) -> Iterator[Answer]:
-        images = [image for image in read if not isinstance(image, str)]
-        said = iter(self.said(np.stack(images))) if images else iter(())
-        for path, image in zip(paths, read, strict=True):
-            yield (
-                Answer(path, error=image)
-                if isinstance(image, str)
-                else Answer(path, *next(said), image)
-            )
+        readable = [image for image in images if not isinstance(image, str)]
+        predicted = iter(self.predict(np.stack(readable)) if readable else [])
+        for path, image in zip(paths, images, strict=True):
+            if isinstance(image, str):
+                yield Answer(path, error=image)
+            else:
+                yield Answer(path, *next(predicted), image)
 
-    def said(self, images: NDArray[np.uint8]) -> list[tuple[int | str, float | None]]:
-        """The model's answers to images (n, side, side), and how likely each is right."""
-        scores = predictions.decision_scores(
-            self.model, images.reshape(len(images), -1), "pictures"
-        )
-        own = predictions.has_probability(self.model)
-        decided = predictions.decide(scores, own)
+    def predict(self, images: NDArray[np.uint8]) -> list[tuple[int | str, float | None]]:
+        """Predict images in the form of the data set.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, side, side), uint8
+            255 being ink.
+
+        Returns
+        -------
+        list of tuple
+            The `Answer.digit` and `Answer.probability` of each image.
+        """
+        scores = decision_scores(self.model, images.reshape(len(images), -1), "pictures")
+        is_probability = has_probability(self.model)
+        predicted = decide(scores, is_probability)
         if self.target == "digit":
-            digits: list[int | str] = [int(self.model.classes_[column]) for column in decided]
+            digits: list[int | str] = [int(self.model.classes_[column]) for column in predicted]
         else:
-            digits = [str(self.target) if yes else f"not {self.target}" for yes in decided]
-        if not own and self.calibration is None:
+            digits = [str(self.target) if yes else f"not {self.target}" for yes in predicted]
+        if not is_probability and self.calibration is None:
             return [(digit, None) for digit in digits]
-        each = scores if self.calibration is None else probabilities(scores, self.calibration)
-        of_answer = (
-            each[np.arange(len(each)), decided]
-            if each.ndim == 2
-            else np.where(decided, each, 1 - each)
-        )
-        return list(zip(digits, of_answer.tolist(), strict=True))
+        if self.calibration is not None:
+            scores = probabilities(scores, self.calibration)
+        if scores.ndim == 2:
+            probability = scores[np.arange(len(scores)), predicted]
+        else:
+            probability = np.where(predicted, scores, 1 - scores)
+        return list(zip(digits, probability.tolist(), strict=True))
 
 
 def load_reader(model_file: Path, validation_folder: Path | None, target: int | str) -> Reader:
-    """The reader that a model file makes, its probabilities calibrated on what it said of the images held out in validation.
+    """Load a reader, its probabilities calibrated on the model's predictions in validation.
 
-    Parameters: `validation_folder` as `Predictions.save` wrote it; None, or one that is not there, if the model was not validated.
-    Raises BadInput when the model is missing, cannot be trusted, reads images that are not square, or has another target.
+    Parameters
+    ----------
+    model_file : Path
+        As `save_model` writes it.
+    validation_folder : Path or None
+        As `Predictions.save` writes it; None, or one that does not exist, if the model was not
+        validated.
+    target : int or str
+        "digit", or the digit that the model tells from all others.
+
+    Raises
+    ------
+    BadInput
+        When the model is missing, cannot be trusted, reads images that are not square, or has
+        another target; or when the predictions cannot be read.
     """
     if not model_file.is_file():
         raise BadInput(f"{model_file} is not there: `dvc repro` makes it, `dvc pull` brings it.")
@@ -125,64 +169,22 @@ def load_reader(model_file: Path, validation_folder: Path | None, target: int | 
     if (model.classes_.dtype == bool) == (target == "digit"):
         other = "one of the ten digits" if target == "digit" else "yes or no"
         raise BadInput(
-            f"{model_file} does not answer with {other}, as target {target} asks for: `dvc repro` makes one that does."
+            f"{model_file} does not answer with {other}, as target {target} asks for: "
+            "`dvc repro` makes one that does."
         )
-    calibration = None
-    if (
-        not predictions.has_probability(model)
-        and validation_folder is not None
-        and validation_folder.is_dir()
-    ):
-        calibration = _calibration(model, validation_folder)
-    return Reader(model, calibration, target)
+    if has_probability(model) or validation_folder is None or not validation_folder.is_dir():
+        return Reader(model, None, target)
+    return Reader(model, _load_calibration(model, validation_folder), target)
 
 
-def _calibration(model: Pipeline, folder: Path) -> Calibration:
+def _load_calibration(model: Pipeline, folder: Path) -> Calibration:
     try:
-        said = predictions.Predictions.load(lambda name: (folder / name).open("rb"))
+        predictions = Predictions.load_folder(folder)
     except (OSError, ValueError, EOFError) as error:
         raise BadInput(
-            f"{folder} cannot be read as a model's answers in validation ({error}); `dvc repro` makes it again."
+            f"{folder} cannot be read as a model's predictions in validation ({error}): "
+            "`dvc repro` makes it again."
         ) from error
-    truth = said.labels if said.scores.ndim == 1 else np.searchsorted(model.classes_, said.labels)
-    return fit_calibration(said.scores, truth)
-
-
-def picture_files(names: Iterable[str]) -> Iterator[Path]:
-    """The pictures that names stand for: each a file, a folder of pictures, or a pattern such as scans/*.png.
-
-    What is in a folder or fits a pattern comes in natural order, 2.png before 10.png. Yields also what is not there, for whoever
-    opens it to say so; raises nothing.
-    """
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            found = in_folder(path)
-        elif not path.exists() and glob.has_magic(name):
-            matches = glob.glob(name, recursive=True)  # noqa: PTH207 (Path.glob takes no absolute patterns)
-            found = sorted((Path(match) for match in matches), key=natural)
-        else:
-            found = [path]
-        yield from found or [path]
-
-
-def in_folder(folder: Path) -> list[Path]:
-    """The pictures directly in a folder, known by their suffixes, in natural order; none in a folder that is locked."""
-    try:
-        every = list(folder.iterdir())
-    except OSError:
-        return []
-    return sorted(
-        (
-            path
-            for path in every
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-        ),
-        key=natural,
-    )
-
-
-def natural(path: Path) -> tuple[list[tuple[float, str]], str]:
-    """A key that sorts paths as people count: 2.png before 10.png."""
-    parts = re.findall(r"\d+|\D+", str(path).lower())
-    return [(int(part), "") if part.isdecimal() else (inf, part) for part in parts], str(path)
+    labels = predictions.labels
+    truth = labels if predictions.is_yes_no else np.searchsorted(model.classes_, labels)
+    return fit_calibration(predictions.scores, truth)

@@ -11,8 +11,9 @@ from PIL import Image
 from scipy.special import expit, softmax
 
 from digits.common.errors import BadInput
-from digits.inference.handwriting import read_digit
-from digits.inference.reader import Answer, Reader, load_reader, natural, picture_files
+from digits.inference.handwriting import extract_digit
+from digits.inference.paths import natural_key, picture_files
+from digits.inference.reader import Answer, Reader, load_reader
 from digits.models.persistence import save_model
 from tests.drawn import kinds
 from tests.imports import ROOT
@@ -37,10 +38,10 @@ def test_pictures_of_every_kind_are_read_as_well_as_the_images_they_were_made_fr
     wrong, n = [], 0
     for name, make in KINDS.items():
         some = rng.choice(len(X), 8, replace=False)
-        found = np.stack([read_digit(make(np.pad(X[i], 1), rng), 8) for i in some])
+        found = np.stack([extract_digit(make(np.pad(X[i], 1), rng), 8) for i in some])
         wrong += [
             f"{name}: a {y[i]} read as {digit}"
-            for i, (digit, _) in zip(some, reader.said(found), strict=True)
+            for i, (digit, _) in zip(some, reader.predict(found), strict=True)
             if digit != y[i]
         ]
         n += len(some)
@@ -53,7 +54,7 @@ def test_pictures_of_every_kind_are_read_as_well_as_the_images_they_were_made_fr
 
 def test_the_model_s_own_probability_is_taken() -> None:
     expected = KNN.predict_proba(IMAGES[HELD_OUT])
-    said = Reader(KNN, None, "digit").said(X)
+    said = Reader(KNN, None, "digit").predict(X)
     assert [digit for digit, _ in said] == expected.argmax(axis=1).tolist()
     assert [probability for _, probability in said] == pytest.approx(expected.max(axis=1))
 
@@ -61,7 +62,7 @@ def test_the_model_s_own_probability_is_taken() -> None:
 def test_scores_become_probabilities_by_validation(models: Path) -> None:
     reader = load_reader(models / "model.skops", models / "validation", "digit")
     assert reader.calibration and reader.side == 8
-    said = reader.said(X)
+    said = reader.predict(X)
     expected = softmax(reader.calibration.slope * SVM.decision_function(IMAGES[HELD_OUT]), axis=1)
     assert [probability for _, probability in said] == pytest.approx(expected.max(axis=1))
     assert np.mean([probability for _, probability in said]) == pytest.approx(
@@ -71,7 +72,7 @@ def test_scores_become_probabilities_by_validation(models: Path) -> None:
 
 @pytest.mark.parametrize("folder", [None, Path("nothing")])
 def test_without_validation_there_is_no_probability(models: Path, folder: Path | None) -> None:
-    said = load_reader(models / "model.skops", folder, "digit").said(X[:5])
+    said = load_reader(models / "model.skops", folder, "digit").predict(X[:5])
     assert [probability for _, probability in said] == [None] * 5
 
 
@@ -79,7 +80,7 @@ def test_a_yes_or_no_is_named_by_its_digit(tmp_path: Path) -> None:
     save_model(FIVES, tmp_path / "model.skops")
     predictions_of(FIVES, y == 5).save(tmp_path / "validation")
     reader = load_reader(tmp_path / "model.skops", tmp_path / "validation", 5)
-    said, scores = reader.said(X), FIVES.decision_function(IMAGES[HELD_OUT])
+    said, scores = reader.predict(X), FIVES.decision_function(IMAGES[HELD_OUT])
     assert [digit for digit, _ in said] == ["5" if score > 0 else "not 5" for score in scores]
     assert reader.calibration
     yes = expit(reader.calibration.slope * scores + reader.calibration.offset)
@@ -102,7 +103,7 @@ def test_a_model_that_is_not_there_or_answers_another_question_is_one_sentence(
     with pytest.raises(BadInput, match="reads images of 60 pixels, allowed are square ones"):
         load_reader(tmp_path / "flat.skops", None, "digit")
     (models / "validation" / "scores.npy").write_bytes(b"")
-    with pytest.raises(BadInput, match="cannot be read as a model's answers in validation"):
+    with pytest.raises(BadInput, match="cannot be read as a model's predictions in validation"):
         load_reader(models / "model.skops", models / "validation", "digit")
 
 
@@ -129,7 +130,7 @@ def test_names_are_files_folders_and_patterns(
         "no*.png",
         "empty",
     ]
-    assert sorted(map(Path, ["x10", "x9", "x09b", "X1"]), key=natural) == [
+    assert sorted(map(Path, ["x10", "x9", "x09b", "X1"]), key=natural_key) == [
         Path(name) for name in ("X1", "x9", "x09b", "x10")
     ]
 
@@ -138,7 +139,7 @@ def test_batches_change_nothing(tmp_path: Path) -> None:
     paths = [write_picture(tmp_path / f"{number}.png", number) for number in range(7)]
     paths.insert(3, tmp_path / "no.png")
     reader = Reader(KNN, None, "digit")
-    whole, single = list(reader.answers(paths)), list(reader.answers(paths, batch=1))
+    whole, single = list(reader.read(paths)), list(reader.read(paths, batch=1))
     assert [answer.path for answer in whole] == paths and [
         bool(answer.error) for answer in whole
     ] == [i == 3 for i in range(8)]
@@ -157,10 +158,11 @@ def test_memory_is_flat(models: Path, tmp_path: Path) -> None:
     code = """
 import sys; from pathlib import Path
 from digits.common.resources import peak_memory
-from digits.inference.reader import in_folder, load_reader
+from digits.inference.paths import pictures_in
+from digits.inference.reader import load_reader
 models, folder, n = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 reader = load_reader(models / "model.skops", None, "digit")
-assert sum(answer.digit is not None for answer in reader.answers(in_folder(folder)[:n])) == n
+assert sum(answer.digit is not None for answer in reader.read(pictures_in(folder)[:n])) == n
 print(peak_memory())
 """
     small, large = (
