@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 from digits.common.errors import BadInput
 from digits.data.folds import TEST
 from digits.features.catalogue import n_features
+from digits.models.committee import Committee
 from digits.models.families import PipelineOptions
 from digits.training.fit import TrainingSet
 
@@ -52,6 +53,8 @@ def check_limits(
         assert options.shape
         n = n_features(options.features, options.shape)
         _check("train.components", options.components, limits | {"features of an image": n})
+    if isinstance(committee := pipeline[-1], Committee):
+        _, pipeline = committee.members[0]  # all have the same model
     for name, value in pipeline.get_params().items():
         if name.endswith("n_neighbors"):
             _check(f"n_neighbors of models.{model}", value, limits)
