@@ -61,6 +61,6 @@ def check_limits(
 
 
 def _check(key: str, value: int, limits: Mapping[str, int]) -> None:
-    what, limit = min(limits.items(), key=lambda item: item[1])
+    limited_by, limit = min(limits.items(), key=lambda item: item[1])
     if value > limit:
-        raise BadInput(f"{key} is {value}, allowed is at most {limit}, the {what}.")
+        raise BadInput(f"{key} is {value}, allowed is at most {limit}, the {limited_by}.")
