@@ -161,6 +161,8 @@ def test_a_queued_rung_has_its_params_whatever_params_yaml_says(newcomer: Projec
         split__seed=7,
     )
     newcomer.commit("other params")
+    (newcomer.path / "digits" / "models" / "new.py").write_text("new = True\n", encoding="utf-8")
+    newcomer.git("add", "digits/models/new.py")
     for name in ("voting", "vsv-poly", "committee"):
         settings = [
             part
@@ -170,6 +172,8 @@ def test_a_queued_rung_has_its_params_whatever_params_yaml_says(newcomer: Projec
         newcomer.dvc("exp", "run", "--queue", "--name", name, *settings)
         queued = parse_params(newcomer.git("show", "refs/exps/celery/stash:params.yaml"))
         assert queued.effective() == rung_params(LADDER, by_name(name)).effective()
+    module = newcomer.git("show", "refs/exps/celery/stash:digits/models/new.py")
+    assert module == "new = True\n", "what is added to git is part of the experiment"
 
 
 SMALL: list[dict[str, Any]] = [
