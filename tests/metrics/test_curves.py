@@ -21,13 +21,13 @@ from digits.metrics.curves import (
     precision_recall_table,
     roc_curves,
     roc_table,
-    threshold_table,
     threshold_curves,
+    threshold_table,
 )
 
 
 def yes_or_no(n: int, seed: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Answers, and scores with many draws."""
+    """Labels, and scores of which many are equal."""
     rng = np.random.default_rng(seed)
     y = rng.random(n) < 0.2
     return y, rng.normal(1.5 * y).round(1).clip(-3, 3)
@@ -109,9 +109,8 @@ class TestRocTable:
         assert header == ["false_positive_rate", "validation", "test"]
         assert column_of(rows, 0) == pytest.approx(LEVELS)
         for level, found in zip(LEVELS, column_of(rows, column), strict=True):
-            left = np.flatnonzero(false <= level)[
-                -1
-            ]  # the highest point of those that stand above each other
+            # The highest point of those that stand above each other.
+            left = np.flatnonzero(false <= level)[-1]
             right = min(left + 1, len(false) - 1)
             part_way = (level - false[left]) / (false[right] - false[left]) if right > left else 0
             assert found == pytest.approx(
@@ -135,10 +134,9 @@ class TestThresholdTable:
             and set(at) <= set(scored[first][1].tolist())
             and at[0] == scored[first][1].min()
         )
-        # Each cuts off at most one more per cent than the one before, or all images with one and the same score.
-        assert len(at) == len(
-            {np.sort(scored[first][1])[(len(scored[first][1]) - 1) * k // 100] for k in range(100)}
-        )
+        # Each cuts off at most one more per cent than the one before, or all images of one score.
+        ascending = np.sort(scored[first][1])
+        assert len(at) == len({ascending[(len(ascending) - 1) * k // 100] for k in range(100)})
         for part, (y, scores) in scored.items():
             for number, score in enumerate((precision_score, recall_score)):
                 expected = [score(y, scores >= level) for level in at]
