@@ -54,37 +54,37 @@ def test_pictures_of_every_kind_are_read_as_well_as_the_images_they_were_made_fr
 
 def test_the_model_s_own_probability_is_taken() -> None:
     expected = KNN.predict_proba(IMAGES[HELD_OUT])
-    said = Reader(KNN, None, "digit").predict(X)
-    assert [digit for digit, _ in said] == expected.argmax(axis=1).tolist()
-    assert [probability for _, probability in said] == pytest.approx(expected.max(axis=1))
+    predicted = Reader(KNN, None, "digit").predict(X)
+    assert [digit for digit, _ in predicted] == expected.argmax(axis=1).tolist()
+    assert [probability for _, probability in predicted] == pytest.approx(expected.max(axis=1))
 
 
 def test_scores_become_probabilities_by_validation(models: Path) -> None:
     reader = load_reader(models / "model.skops", models / "validation", "digit")
     assert reader.calibration and reader.side == 8
-    said = reader.predict(X)
+    predicted = reader.predict(X)
     expected = softmax(reader.calibration.slope * SVM.decision_function(IMAGES[HELD_OUT]), axis=1)
-    assert [probability for _, probability in said] == pytest.approx(expected.max(axis=1))
-    assert np.mean([probability for _, probability in said]) == pytest.approx(
+    assert [probability for _, probability in predicted] == pytest.approx(expected.max(axis=1))
+    assert np.mean([probability for _, probability in predicted]) == pytest.approx(
         SVM.score(IMAGES[HELD_OUT], y), abs=0.05
     )
 
 
 @pytest.mark.parametrize("folder", [None, Path("nothing")])
 def test_without_validation_there_is_no_probability(models: Path, folder: Path | None) -> None:
-    said = load_reader(models / "model.skops", folder, "digit").predict(X[:5])
-    assert [probability for _, probability in said] == [None] * 5
+    predicted = load_reader(models / "model.skops", folder, "digit").predict(X[:5])
+    assert [probability for _, probability in predicted] == [None] * 5
 
 
 def test_a_yes_or_no_is_named_by_its_digit(tmp_path: Path) -> None:
     save_model(FIVES, tmp_path / "model.skops")
     predictions_of(FIVES, y == 5).save(tmp_path / "validation")
     reader = load_reader(tmp_path / "model.skops", tmp_path / "validation", 5)
-    said, scores = reader.predict(X), FIVES.decision_function(IMAGES[HELD_OUT])
-    assert [digit for digit, _ in said] == ["5" if score > 0 else "not 5" for score in scores]
+    predicted, scores = reader.predict(X), FIVES.decision_function(IMAGES[HELD_OUT])
+    assert [digit for digit, _ in predicted] == ["5" if score > 0 else "not 5" for score in scores]
     assert reader.calibration
     yes = expit(reader.calibration.slope * scores + reader.calibration.offset)
-    assert [probability for _, probability in said] == pytest.approx(
+    assert [probability for _, probability in predicted] == pytest.approx(
         np.where(scores > 0, yes, 1 - yes)
     )
 

@@ -133,6 +133,6 @@ def test_scores_all_the_same_say_how_common_a_yes_is() -> None:
 
 def test_answers_do_not_change() -> None:
     scores, y = ten_classes(1.5)
-    said = probabilities(scores, fit_calibration(scores, y))
-    np.testing.assert_array_equal(said.argmax(axis=1), scores.argmax(axis=1))
-    assert calibration_error(said.max(axis=1), said.argmax(axis=1) == y) < 0.03
+    calibrated = probabilities(scores, fit_calibration(scores, y))
+    np.testing.assert_array_equal(calibrated.argmax(axis=1), scores.argmax(axis=1))
+    assert calibration_error(calibrated.max(axis=1), calibrated.argmax(axis=1) == y) < 0.03

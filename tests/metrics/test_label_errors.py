@@ -34,15 +34,15 @@ def test_rows_are_those_of_the_test_images_in_the_data() -> None:
 
 def test_answers_are_counted_where_the_raters_agreed() -> None:
     rows = np.arange(60_000, 70_000)
-    said = np.full(10_000, 11, np.uint8)
-    assert agreement_with_raters(rows, said) == (0, 10)
+    predicted = np.full(10_000, 11, np.uint8)
+    assert agreement_with_raters(rows, predicted) == (0, 10)
     for image, digit in AGREED.items():
-        said[image] = digit
-    assert agreement_with_raters(rows, said) == (10, 10)
+        predicted[image] = digit
+    assert agreement_with_raters(rows, predicted) == (10, 10)
     order = np.random.default_rng(0).permutation(10_000)
-    assert agreement_with_raters(rows[order], said[order]) == (10, 10)
-    said[[947, 1621, 1901]] = [8, 0, 9]  # as labelled
-    assert agreement_with_raters(rows, said) == (7, 10)
+    assert agreement_with_raters(rows[order], predicted[order]) == (10, 10)
+    predicted[[947, 1621, 1901]] = [8, 0, 9]  # as labelled
+    assert agreement_with_raters(rows, predicted) == (7, 10)
 
 
 def test_only_the_rows_given_are_counted() -> None:
