@@ -31,7 +31,8 @@ def picture_files(names: Iterable[str]) -> Iterator[Path]:
         if path.is_dir():
             files = pictures_in(path)
         elif not path.exists() and glob.has_magic(name):
-            matches = glob.glob(name, recursive=True)  # noqa: PTH207 (Path.glob takes no absolute patterns)
+            # Path.glob takes no absolute patterns.
+            matches = glob.glob(name, recursive=True)  # noqa: PTH207
             files = sorted((Path(match) for match in matches), key=natural_key)
         else:
             files = [path]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 from sklearn.metrics import average_precision_score, roc_auc_score
-from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped, unused-ignore]
+from statsmodels.stats import proportion  # type: ignore[import-untyped, unused-ignore]
 
 from digits.metrics import intervals
 from digits.metrics.classification import by_class
@@ -32,7 +32,7 @@ class TestWilson:
         [(9705, 10_000), (0, 10), (10, 10), (1, 1), (0, 1), (500, 1000), (59_999, 60_000)],
     )
     def test_is_that_of_statsmodels(self, hits: int, n: int, confidence: float) -> None:
-        expected = proportion_confint(hits, n, alpha=1 - confidence, method="wilson")
+        expected = proportion.proportion_confint(hits, n, alpha=1 - confidence, method="wilson")
         assert wilson_interval(hits, n, confidence) == pytest.approx(expected, rel=0, abs=1e-12)
 
     def test_of_nothing_is_everything(self) -> None:

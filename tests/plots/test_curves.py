@@ -142,7 +142,9 @@ def test_thresholds_are_drawn() -> None:
 def test_roc_has_areas_and_a_corner() -> None:
     given = rates_of_parts()
     whole, corner = roc_curves(given).axes
-    labels = [text.get_text() for text in whole.get_legend().get_texts()]  # type: ignore[union-attr]
+    legend = whole.get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
     assert labels[:2] == [f"{name}: area {area:.5f}" for name, (_, _, area) in given.items()]
     for axes in (whole, corner):
         for line, (false, true, _) in zip(axes.lines, given.values(), strict=False):
