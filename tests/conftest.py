@@ -4,18 +4,20 @@ from digits.common.environment import set_environment  # isort: skip
 
 set_environment()  # before NumPy is imported: the tests compute as the stages do
 
+import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from digits.models.persistence import save_model
 from tests.imports import ROOT
-from tests.scratch import SETTINGS, STAGES, Project
+from tests.scratch import SETTINGS, STAGES, Project, make_once
 from tests.small import IMAGES, LABELS, learned
 
 # Seconds, whatever the default experiment is.
@@ -40,12 +42,17 @@ SMALL = {
     "train__train_sizes": [],
     "models__knn__n_neighbors": 4,
     "models__knn__weights": "distance",
+    "evaluate__robustness": {"images": 30, "shifts": [1], "rotations": [10]},
 }
+GIT_CONFIG = "[user]\nname = t\nemail = t@example.org\n[init]\ndefaultBranch = main\n"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _newcomer() -> Iterator[None]:
-    """No setting of whoever runs the tests reaches one, nor another fixture: in a git hook they would commit to that repository."""
+    """No setting of whoever runs the tests reaches one, nor another fixture.
+
+    In a git hook they would commit to that repository.
+    """
     kept = {"DIGITS_BROWSER", "DIGITS_SCREENSHOTS"}  # of test_ui.py
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(SETTINGS) and name not in kept]:
@@ -87,37 +94,82 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project as a newcomer clones it, set to a small experiment; nothing has run."""
-    home, path = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("project") / "digits"
-    (home / ".gitconfig").write_text(
-        "[user]\nname = t\nemail = t@example.org\n[init]\ndefaultBranch = main\n", encoding="utf-8"
-    )
-    listed = subprocess.check_output(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, text=True
-    )
-    for name in filter(None, listed.split("\0")):
-        if (
-            name.startswith(("metrics/", "plots/", "tests/"))
-            or name == "dvc.lock"
-            or not (ROOT / name).is_file()
-        ):
-            continue
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, path / name)
-    project = Project(path, home)
-    project.git("init", "-q")
-    project.edit(**SMALL)
-    project.commit("the project")
-    return project
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this session share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(scope="session")
-def _reproduced(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = fresh.copy(tmp_path_factory.mktemp("reproduced") / "digits")
-    assert project.repro() == list(STAGES)
-    project.commit("its results")
-    return project
+def fresh(workshop: Path) -> Project:
+    """The project as a newcomer clones it, set to a small experiment; nothing has run.
+
+    Tests copy it, by `newcomer` or by itself.
+    """
+
+    def make(folder: Path) -> None:
+        project = Project(folder / "digits", folder / "home")
+        copy_sources(project.path)
+        project.home.mkdir()
+        (project.home / ".gitconfig").write_text(GIT_CONFIG, encoding="utf-8")
+        project.git("init", "-q")
+        project.edit(**SMALL)
+        project.commit("the project")
+
+    folder = make_once(workshop / "fresh", make)
+    return Project(folder / "digits", folder / "home")
+
+
+def copy_sources(path: Path) -> None:
+    """Copy what git knows of this project, but for its results and its tests."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    for name in filter(None, subprocess.check_output(command, cwd=ROOT, text=True).split("\0")):
+        is_result = name == "dvc.lock" or name.startswith(("metrics/", "plots/"))
+        if not is_result and not name.startswith("tests/") and (ROOT / name).is_file():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, path / name)
+
+
+@pytest.fixture(scope="session")
+def reproduced(fresh: Project, workshop: Path) -> Callable[..., Project]:
+    """A project in which `dvc repro` has run with these params, and its results are committed.
+
+    It is made once for all tests that ask for the same params. They look at it, or copy it.
+    """
+
+    def get(**params: Any) -> Project:
+        def make(path: Path) -> None:
+            project = (get() if params else fresh).copy(path)
+            project.edit(**params)
+            stages = project.repro()
+            assert params or stages == list(STAGES)
+            project.commit("its results")
+
+        name = hashlib.sha256(repr(sorted(params.items())).encode()).hexdigest()[:16]
+        return Project(make_once(workshop / f"reproduced-{name}", make), fresh.home)
+
+    return get
+
+
+@pytest.fixture
+def new_project(reproduced: Callable[..., Project], tmp_path: Path) -> Callable[..., Project]:
+    """A scratch repository in which `dvc repro` has run with these params; the store is empty."""
+
+    def copy(**params: Any) -> Project:
+        project = reproduced(**params).copy(tmp_path / "digits")
+        project.forget_runs()
+        return project
+
+    return copy
+
+
+@pytest.fixture
+def project(new_project: Callable[..., Project]) -> Project:
+    """A scratch repository in which `dvc repro` has run and its results are committed.
+
+    The MLflow store has no run yet.
+    """
+    return new_project()
 
 
 @pytest.fixture
@@ -126,11 +178,6 @@ def newcomer(fresh: Project, tmp_path: Path) -> Project:
     return fresh.copy(tmp_path / "newcomer" / "digits")
 
 
-@pytest.fixture
-def project(_reproduced: Project, tmp_path: Path) -> Project:
-    """A scratch repository in which `dvc repro` has run and its results are committed. No MLflow store is there yet."""
-    project = _reproduced.copy(tmp_path / "digits")
-    # A store knows its artifacts by absolute path, so the copied one is of no use; what says that nothing is to do stays.
-    (project.store / "mlflow.db").unlink()
-    shutil.rmtree(project.store / "artifacts")
-    return project
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the long tests begin first, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: "fresh" not in getattr(item, "fixturenames", ()))

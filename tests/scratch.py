@@ -1,11 +1,15 @@
-"""A scratch copy of this project, in which the tests run real DVC, git and MLflow on scikit-learn's small digits."""
+"""A scratch copy of this project, where tests run real DVC, git and MLflow on small digits."""
 
 import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -13,30 +17,36 @@ from typing import Any
 
 import mlflow
 from dvc.utils.serialize import dumps_yaml
+from filelock import FileLock
 from mlflow.entities import Run
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.params.models import MODELS
+from digits.tracking.store import empty_database
 
-SETTINGS = (
-    "DVC",
-    "MLFLOW",
-    "DIGITS",
-    "GIT",
-)  # so begin the environment variables that change what is tested
+# So begin the environment variables that change what is tested.
+SETTINGS = ("DVC", "MLFLOW", "DIGITS", "GIT")
+# Where MLflow's database has the absolute paths of its files.
+LOCATIONS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 STAGES = ("fetch", "split", "augment", "train", "evaluate", "track")
 
 
 @dataclass
 class Project:
-    """One scratch repository."""
+    """One scratch repository, and the home of who works in it."""
 
     path: Path
     home: Path
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment of a newcomer: no setting of whoever runs the tests reaches the scratch repository."""
+        """The environment of a newcomer, without any setting of whoever runs the tests."""
         env = {
             name: value
             for name, value in os.environ.items()
@@ -52,36 +62,43 @@ class Project:
         }
 
     def run(self, *command: str, fails: bool = False, **env: str) -> str:
-        """Run a command and return all it printed; the test fails when it does not exit as expected."""
-        with TemporaryFile(
-            "w+", encoding="utf-8"
-        ) as output:  # not a pipe: DVC's workers would keep it open
+        """Return all that a command prints; the test fails when it does not exit as expected."""
+        # Not a pipe: DVC's workers would keep it open.
+        with TemporaryFile("w+", encoding="utf-8") as file:
             code = subprocess.run(
                 command,
                 cwd=self.path,
                 env=self.env | env,
-                stdout=output,
-                stderr=output,
+                stdout=file,
+                stderr=file,
                 check=False,
             ).returncode
-            output.seek(0)
-            said = output.read()
-        assert (code != 0) == fails, f"{' '.join(command)} exited with {code}:\n{said}"
-        return said
+            file.seek(0)
+            output = file.read()
+        assert (code != 0) == fails, f"{' '.join(command)} exited with {code}:\n{output}"
+        return output
 
     def dvc(self, *arguments: str, fails: bool = False, **env: str) -> str:
         return self.run(sys.executable, "-m", "dvc", *arguments, fails=fails, **env)
+
+    def digits(self, *arguments: str, fails: bool = False, **env: str) -> str:
+        return self.run(sys.executable, "-m", "digits", *arguments, fails=fails, **env)
 
     def git(self, *arguments: str, fails: bool = False) -> str:
         return self.run("git", *arguments, fails=fails)
 
     def repro(self, *arguments: str, **env: str) -> list[str]:
-        """`dvc repro`; the stages whose command ran."""
+        """Return the stages whose command ran in a `dvc repro`."""
         return ran(self.dvc("repro", *arguments, fails=False, **env))
 
     def commit(self, message: str = "x") -> None:
         self.git("add", "-A")
         self.git("commit", "-qm", message)
+
+    def clone(self, path: Path) -> "Project":
+        """Clone the repository by git, without its cache, as somebody else would."""
+        self.git("clone", "-q", ".", str(path))
+        return Project(path, self.home)
 
     def edit(self, **values: Any) -> None:
         """Set params; `train__seed=1` is train.seed."""
@@ -99,6 +116,11 @@ class Project:
         values: dict[str, Any] = json.loads((self.path / path).read_text(encoding="utf-8"))
         return values
 
+    def locked(self, stage: str) -> dict[str, str]:
+        """Return the MD5 of each out of a stage, as dvc.lock has it."""
+        lock = parse_yaml((self.path / "dvc.lock").read_bytes(), "dvc.lock")
+        return {out["path"]: out["md5"] for out in lock["stages"][stage]["outs"]}
+
     @property
     def store(self) -> Path:
         return self.path / ".mlflow"
@@ -115,13 +137,29 @@ class Project:
     def background(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         """DVC in the background, in a session of its own as in a terminal."""
         return subprocess.Popen(
-            [sys.executable, "-m", "dvc", *arguments], cwd=self.path, env=self.env | env, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "dvc", *arguments],
+            cwd=self.path,
+            env=self.env | env,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def copy(self, path: Path) -> "Project":
+        """Copy everything, also what git ignores: the outs, DVC's cache and the store."""
         shutil.copytree(self.path, path, symlinks=True)
+        if (path / ".mlflow" / "mlflow.db").exists():
+            with closing(sqlite3.connect(path / ".mlflow" / "mlflow.db")) as store, store:
+                for table, column in LOCATIONS:
+                    change = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+                    store.execute(change, (self.path.as_uri(), path.as_uri()))
         return Project(path, self.home)
+
+    def forget_runs(self) -> None:
+        """Empty the store; what says that there is nothing to track stays."""
+        shutil.rmtree(self.store / "artifacts")
+        (self.store / "mlflow.db").write_bytes(empty_database())
 
 
 def ran(output: str) -> list[str]:
@@ -130,13 +168,36 @@ def ran(output: str) -> list[str]:
 
 
 def without(folder: Path, *modules: str) -> dict[str, str]:
-    """An environment in which these modules cannot be imported; what says so is written to a new folder."""
+    """An environment in which these modules cannot be imported, by means of a new folder."""
     folder.mkdir()
     for module in modules:
         (folder / f"{module}.py").write_text(
             f"raise ImportError('nobody should need {module} here')\n", encoding="utf-8"
         )
     return {"PYTHONPATH": str(folder)}
+
+
+def wait_until(
+    condition: Callable[[], Any], process: subprocess.Popen[str] | None = None, seconds: int = 60
+) -> None:
+    """Wait for a condition; the test fails when time is up, or when a process ends before."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if process:
+            assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "it did not come in time"
+        time.sleep(0.02)
+
+
+def make_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Make a folder, unless another worker of this session has made it."""
+    done = Path(f"{folder}.done")
+    with FileLock(f"{folder}.lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            done.touch()
+    return folder
 
 
 def assert_complete(run: Run, project: Project, uri: str = "") -> None:
@@ -146,18 +207,16 @@ def assert_complete(run: Run, project: Project, uri: str = "") -> None:
     model = run.data.params["train.model"]
     assert model in MODELS
     assert {name.split(".")[1] for name in run.data.params if name.startswith("models.")} == {model}
-    metrics = set(run.data.metrics)
     assert {
         "validation/accuracy",
         "validation/accuracy_low",
         "test/accuracy",
         "test/errors",
-    } <= metrics
+    } <= set(run.data.metrics)
     if model == "softmax":
         curve = client.get_metric_history(run.info.run_id, "history/training_loss")
-        assert [point.step for point in curve] == list(
-            range(1, int(run.data.params["models.softmax.epochs"]) + 1)
-        )
+        epochs = int(run.data.params["models.softmax.epochs"])
+        assert [point.step for point in curve] == list(range(1, epochs + 1))
     files = {
         folder: [file.path for file in client.list_artifacts(run.info.run_id, folder)]
         for folder in ("pictures", "project")
@@ -165,13 +224,11 @@ def assert_complete(run: Run, project: Project, uri: str = "") -> None:
     assert "pictures/errors.png" in files["pictures"]
     assert {"project/params.yaml", "project/dvc.lock"} <= set(files["project"])
     models = client.search_logged_models([run.info.experiment_id])
-    (logged,) = (each for each in models if each.source_run_id == run.info.run_id)
+    (logged,) = (model for model in models if model.source_run_id == run.info.run_id)
     for location in (run.info.artifact_uri, logged.artifact_location):
         assert location.startswith("mlflow-artifacts:" if uri else project.store.as_uri())
-    assert run.inputs and [data.dataset.name for data in run.inputs.dataset_inputs] == [
-        run.data.params["fetch.dataset"]
-    ]
-    assert {"mlflow.source.git.commit", "dirty", "result_key", "dvc.data/raw", "dvc.models"} <= set(
-        run.data.tags
-    )
+    datasets = [data.dataset.name for data in run.inputs.dataset_inputs] if run.inputs else []
+    assert datasets == [run.data.params["fetch.dataset"]]
+    tags = {"mlflow.source.git.commit", "dirty", "result_key", "dvc.data/raw", "dvc.models"}
+    assert tags <= set(run.data.tags)
     assert f"digits restore {run.info.run_id}" in run.data.tags["mlflow.note.content"]

@@ -1,7 +1,6 @@
-"""One MLflow server for all tests that run real DVC, git and MLflow."""
+"""One MLflow server, one set of experiments: for the tests of real DVC, git and MLflow."""
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +10,16 @@ import pytest
 from digits.tracking.registry import MODEL
 from digits.tracking.store import EXPERIMENT
 from tests.runs import MlflowServer, free_port, mlflow_server
-from tests.scratch import Project
+from tests.scratch import Project, make_once
+
+# Of which one is better for real than the first, and one hardly differs from it.
+EXPERIMENTS = {
+    "weak": "models.knn.n_neighbors=300",
+    "good": "models.knn.n_neighbors=3",
+    "alike": "models.knn.n_neighbors=2",
+    "blind": "train.validate=none",
+    "five": "target=5",
+}
 
 
 @pytest.fixture(scope="session")
@@ -31,19 +39,23 @@ def server(_server: MlflowServer) -> Iterator[MlflowServer]:
         client.delete_registered_model(model.name)
 
 
-@pytest.fixture(scope="session")
-def _by_epochs(_reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = _reproduced.copy(tmp_path_factory.mktemp("by-epochs") / "digits")
-    project.edit(train__model="softmax", train__scale="unit", models__softmax__epochs=3)
-    project.repro()
-    project.commit("learns by epochs")
-    return project
+@pytest.fixture
+def by_epochs(new_project: Callable[..., Project]) -> Project:
+    """A scratch repository with a model that learns by epochs; no run is there yet."""
+    return new_project(train__model="softmax", train__scale="unit", models__softmax__epochs=3)
 
 
 @pytest.fixture
-def by_epochs(_by_epochs: Project, tmp_path: Path) -> Project:
-    """A scratch repository with a model that learns by epochs; no run is there yet."""
-    project = _by_epochs.copy(tmp_path / "digits")
-    (project.store / "mlflow.db").unlink()
-    shutil.rmtree(project.store / "artifacts")
-    return project
+def experiments(reproduced: Callable[..., Project], workshop: Path, tmp_path: Path) -> Project:
+    """A reproduced scratch repository with EXPERIMENTS, by name, and their runs in the store."""
+
+    def make(path: Path) -> None:
+        project = reproduced().copy(path)
+        project.forget_runs()
+        for name, change in EXPERIMENTS.items():
+            project.dvc("exp", "run", "-n", name, "-S", change)
+            project.git("checkout", "-q", "--", ".")
+        project.dvc("checkout")
+
+    path = make_once(workshop / "experiments", make)
+    return Project(path, reproduced().home).copy(tmp_path / "digits")

@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -16,45 +15,17 @@ from PIL import Image
 from digits.common.arrays import open_array
 from digits.data.folds import TEST
 from digits.models.persistence import load_model
-from digits.tracking.registry import MODEL
 from tests.runs import MlflowServer, free_port, listening, python
 from tests.scratch import Project
 
 # MLflow's own, when it first imports its models.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
 
-# Of which one is better for real than the first, and one hardly differs from it.
-EXPERIMENTS = {
-    "weak": "models.knn.n_neighbors=300",
-    "good": "models.knn.n_neighbors=3",
-    "alike": "models.knn.n_neighbors=2",
-    "blind": "train.validate=none",
-    "five": "target=5",
-}
-
 FILES = ("params.yaml", "digits/metrics/classification.py", "digits/new.py", "metrics/test.json")
 
 
 def digits(project: Project, *arguments: str, fails: bool = False, **env: str) -> str:
     return project.run("python", "-m", "digits", *arguments, fails=fails, **env)
-
-
-@pytest.fixture(scope="module")
-def _tried(_reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = _reproduced.copy(tmp_path_factory.mktemp("tried") / "digits")
-    (project.store / "mlflow.db").unlink()
-    shutil.rmtree(project.store / "artifacts")
-    for name, change in EXPERIMENTS.items():
-        project.dvc("exp", "run", "-n", name, "-S", change)
-        project.git("checkout", "-q", "--", ".")
-    return project
-
-
-@pytest.fixture
-def tried(_tried: Project) -> Iterator[Project]:
-    """Experiments, and no champion yet; the workspace's model is another one."""
-    yield _tried
-    _tried.client().delete_registered_model(MODEL)
 
 
 class TestPromote:
@@ -73,56 +44,59 @@ class TestPromote:
         assert len(project.runs()) == 2
         assert "workspace is the champion already" in digits(project, "promote", "workspace")
 
-    def test_takes_what_is_better_for_real_and_refuses_the_rest(self, tried: Project) -> None:
-        client = tried.client()
+    def test_takes_what_is_better_for_real_and_refuses_the_rest(self, experiments: Project) -> None:
+        client = experiments.client()
         assert "there is no champion yet" in digits(
-            tried, "predict", "--champion", "x.png", fails=True
+            experiments, "predict", "--champion", "x.png", fails=True
         )
-        assert "weak is the champion, the first one" in digits(tried, "promote", "weak")
-        said = digits(tried, "promote", "good")
+        assert "weak is the champion, the first one" in digits(experiments, "promote", "weak")
+        said = digits(experiments, "promote", "good")
         assert "good is the champion" in said and "better on 499 validation images" in said
-        compared = json.loads(digits(tried, "compare", "weak", "good", "--validation", "--json"))
+        compared = json.loads(
+            digits(experiments, "compare", "weak", "good", "--validation", "--json")
+        )
         assert f"p = {compared['p_value']:.2g}" in said
         alone = f"{compared['only_b']} of which it alone read right and the other alone"
         assert f"{alone} {compared['only_a']}" in said
 
         for worse, word in (("alike", "cannot tell apart"), ("weak", "worse")):
-            said = digits(tried, "promote", worse, fails=True)
+            said = digits(experiments, "promote", worse, fails=True)
             assert (
                 f"{worse} against the champion good: {word} on 499 validation images" in said
                 and "it is not promoted" in said
             )
         version = client.get_model_version_by_alias("digits", "champion")
         assert version.tags["experiment"] == "good" and "forced" not in version.tags
-        (run,) = (run for run in tried.runs() if run.info.run_name == "good")
+        (run,) = (run for run in experiments.runs() if run.info.run_name == "good")
         assert version.run_id == run.info.run_id
-        assert "is the champion already" in digits(tried, "promote", "good")
+        assert "is the champion already" in digits(experiments, "promote", "good")
         assert len(client.search_model_versions("name = 'digits'")) == 2
 
-        picture = tried.path / "seven.png"
+        picture = experiments.path / "seven.png"
         images, labels = (
-            np.load(tried.path / "data" / "raw" / f"{name}.npy") for name in ("images", "labels")
+            np.load(experiments.path / "data" / "raw" / f"{name}.npy")
+            for name in ("images", "labels")
         )
         Image.fromarray(np.kron(255 - images[labels == 7][0], np.ones((9, 9), np.uint8))).save(
             picture
         )
-        shutil.rmtree(tried.path / "models")
-        answer = json.loads(digits(tried, "predict", "--champion", "--json", str(picture)))
+        shutil.rmtree(experiments.path / "models")
+        answer = json.loads(digits(experiments, "predict", "--champion", "--json", str(picture)))
         assert answer["digit"] == 7 and 0.5 < answer["probability"] <= 1
 
-        assert "alike is the champion" in digits(tried, "promote", "alike", "--force")
+        assert "alike is the champion" in digits(experiments, "promote", "alike", "--force")
         version = client.get_model_version_by_alias("digits", "champion")
         assert version.tags["experiment"] == "alike" and version.tags["forced"] == "true"
         assert version.tags["comparison"].startswith("cannot tell apart")
 
-    def test_says_what_it_needs(self, tried: Project) -> None:
+    def test_says_what_it_needs(self, experiments: Project) -> None:
         def refusal(name: str, **env: str) -> str:
-            return digits(tried, "promote", name, fails=True, **env)
+            return digits(experiments, "promote", name, fails=True, **env)
 
         assert "workspace has no run in MLflow" in refusal("workspace")
         assert "nothing is no revision here" in refusal("nothing")
         assert "blind was not validated" in refusal("blind")
-        digits(tried, "promote", "good")
+        digits(experiments, "promote", "good")
         said = refusal("five")
         assert "five against the champion good: validated on different images" in said
         assert "or with different targets; it is not promoted" in said

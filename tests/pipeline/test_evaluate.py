@@ -27,15 +27,12 @@ N_TRAIN = 1_497  # of the small digits; the rest are their test images
 
 
 @pytest.fixture(scope="module")
-def evaluated(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def evaluated(reproduced: Callable[..., Project]) -> Project:
     """A model that says whether it is a 5, evaluated with settings that are nobody's defaults."""
-    project = fresh.copy(tmp_path_factory.mktemp("evaluated") / "digits")
     robustness = {"images": 100, "shifts": [1, 3], "rotations": [10, 30]}
-    project.edit(
+    return reproduced(
         target=5, evaluate={"precision_target": 0.9, "confidence": 0.8, "robustness": robustness}
     )
-    project.repro("evaluate")
-    return project
 
 
 def predictions_of(project: Project, folder: str) -> Predictions:

@@ -1,4 +1,7 @@
-"""The same routines on every processor: what two of them compute can differ in its last bits, and then dvc.lock does."""
+"""The same routines on every processor.
+
+What two of them compute can differ in its last bits, and then dvc.lock does.
+"""
 
 import json
 import os
@@ -9,14 +12,18 @@ from pathlib import Path
 import pytest
 from threadpoolctl import threadpool_info
 
-from tests.imports import ROOT
-from tests.scratch import STAGES
+from tests.scratch import Project
 
 PROCESSOR = Path("/proc/cpuinfo")
+SPLIT = "from stages.__main__ import main; main('split')"
+TRAIN = "from stages.__main__ import main; main('train')"
+COMMAND = "from digits.__main__ import main; main(['compare', 'main'])"
 LOOK = """
 import numpy, scipy.linalg, json, threadpoolctl
+libraries = threadpoolctl.threadpool_info()
+print()
 print(json.dumps([
-    sorted({library["architecture"] for library in threadpoolctl.threadpool_info() if library["internal_api"] == "openblas"}),
+    sorted({each["architecture"] for each in libraries if each["internal_api"] == "openblas"}),
     numpy.show_config(mode="dicts")["SIMD Extensions"].get("found", []),
 ]))
 """
@@ -27,30 +34,49 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def routines(first: str, **settings: str) -> list[list[str]]:
-    """The processor that OpenBLAS computes for, and what NumPy uses beyond its least, once `first` has been imported."""
+def routines(project: Project, code: str, **settings: str) -> list[list[str]]:
+    """What a process computes with when it has run some code of the project.
+
+    Returns
+    -------
+    list of two lists of str
+        The processor that OpenBLAS computes for, and what NumPy uses beyond its least.
+    """
     env = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in project.env.items()
         if not name.startswith(("OPENBLAS_", "NPY_"))
     }
-    command = [sys.executable, "-W", "error", "-c", f"import {first}{LOOK}"]
-    looked = subprocess.run(
-        command, env=env | settings, cwd=ROOT, capture_output=True, text=True, check=True
+    found: list[list[str]] = json.loads(
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", code + LOOK],
+            env=env | settings,
+            cwd=project.path,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout.splitlines()[-1]
     )
-    return json.loads(looked.stdout)
+    return found
 
 
-@pytest.mark.parametrize("first", [f"stages.{stage}" for stage in STAGES] + ["digits.__main__"])
-def test_no_routine_is_of_a_newer_processor_than_avx2(first: str) -> None:
-    assert routines(first) == [["Haswell"], ["X86_V3"]]
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(SPLIT, id="split"),
+        pytest.param(TRAIN, id="train", marks=pytest.mark.slow),
+        pytest.param(COMMAND, id="compare"),
+    ],
+)
+def test_no_routine_is_of_a_newer_processor_than_avx2(project: Project, code: str) -> None:
+    """All stages begin as these two, all commands as that one."""
+    assert routines(project, code) == [["Haswell"], ["X86_V3"]]
 
 
-def test_a_choice_of_ones_own_stands() -> None:
-    assert routines("stages.train", OPENBLAS_CORETYPE="Nehalem", NPY_DISABLE_CPU_FEATURES="X86_V3")[
-        0
-    ] == ["Nehalem"]
-    assert "X86_V3" not in routines("stages.train", NPY_DISABLE_CPU_FEATURES="X86_V3")[1]
+def test_a_choice_of_ones_own_stands(project: Project) -> None:
+    own = {"OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": "X86_V3"}
+    processors, features = routines(project, SPLIT, **own)
+    assert processors == ["Nehalem"] and "X86_V3" not in features
 
 
 def test_the_tests_themselves_compute_so() -> None:

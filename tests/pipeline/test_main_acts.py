@@ -1,0 +1,76 @@
+"""The main acts, each once, by real DVC, git, make and MLflow in a scratch repository.
+
+Beside them: a queue with two workers (tests/experiments/test_queue.py), a training that is killed
+and goes on (test_resume.py), pictures that are read (tests/commands/test_predict.py).
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.scratch import Project, assert_complete, without
+
+RUN_AGAIN = ["train", "evaluate", "track"]
+
+
+def test_repro_from_nothing_leaves_one_complete_run(reproduced: Callable[..., Project]) -> None:
+    """`reproduced` has seen that every stage ran, in order."""
+    project = reproduced()
+    (run,) = project.runs()
+    assert_complete(run, project)
+
+
+def test_nothing_runs_twice_and_the_tree_stays_clean(project: Project) -> None:
+    assert project.repro() == []
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_an_edit_on_a_branch_and_back(project: Project, tmp_path: Path) -> None:
+    before = project.json("metrics/test.json")
+    project.git("checkout", "-qb", "one-neighbour")
+    project.edit(models__knn__n_neighbors=1)
+    assert project.repro() == RUN_AGAIN
+    project.commit()
+    after = project.json("metrics/test.json")
+
+    diff = project.dvc("params", "diff", "main")
+    assert "models.knn.n_neighbors" in diff and "train.seed" not in diff
+    diff = project.dvc("metrics", "diff", "main", "--md")
+    assert f"| {before['accuracy']:.5f}"[:9] in diff and f"| {after['accuracy']:.5f}"[:9] in diff
+    assert "test_set" not in diff, "both were measured on the same images"
+    page = project.dvc("plots", "diff", "main").strip().removeprefix("file://")
+    assert "one-neighbour" not in page and Path(page).stat().st_size > 10_000
+    compared = json.loads(project.digits("compare", "main", "--json"))
+    assert (compared["a"], compared["b"], compared["n"]) == ("main", "workspace", 300)
+    assert compared["params"] == {"models.knn.n_neighbors": {"a": 4, "b": 1}}
+    accuracy = {metric["name"]: metric for metric in compared["metrics"]}["accuracy"]
+    assert accuracy["a"] == pytest.approx(before["accuracy"])
+    assert accuracy["b"] == pytest.approx(after["accuracy"])
+
+    project.git("checkout", "-q", "main")
+    project.dvc("checkout")
+    assert project.repro() == ["track"]
+    assert project.git("status", "--porcelain") == ""
+    edited, restored = sorted(
+        project.runs(), key=lambda run: run.data.params["models.knn.n_neighbors"]
+    )
+    assert_complete(edited, project)
+    assert_complete(restored, project)
+
+    # Seconds: most of them would be for importing MLflow, and that is not done.
+    project.edit(models__knn__n_neighbors=1)
+    assert project.repro(**without(tmp_path / "without", "mlflow")) == ["track"]
+    assert len(project.runs()) == 2
+
+
+def test_clone_and_pull(project: Project, tmp_path: Path) -> None:
+    project.dvc("push")
+    clone = project.clone(tmp_path / "clone")
+    clone.dvc("pull")
+    assert clone.repro() == ["track"]
+    assert clone.git("status", "--porcelain") == ""
+    assert clone.repro() == []
+    (run,) = clone.runs()
+    assert_complete(run, clone)
