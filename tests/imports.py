@@ -1,6 +1,7 @@
 """Which of the project's own modules a module imports, read from the code."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -13,6 +14,7 @@ def modules(*folders: str) -> list[Path]:
     return sorted(found)
 
 
+@cache
 def own_file(module: str) -> Path | None:
     """The file of one of our modules, relative to the repository, or None when it is not ours."""
     path = ROOT / Path(*module.split("."))
@@ -22,23 +24,25 @@ def own_file(module: str) -> Path | None:
     return None
 
 
-def imported_modules(file: Path, top_level_only: bool = False) -> set[str]:
+@cache
+def imported_modules(file: Path) -> frozenset[str]:
     """Full names of what a file imports, also inside functions, with the packages they are in."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     names: set[str] = set()
-    for node in tree.body if top_level_only else ast.walk(tree):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0 and node.module, f"{file}: relative imports are not followed"
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names | {
+    return frozenset(names) | {
         ".".join(name.split(".")[:depth])
         for name in names
         for depth in range(1, name.count(".") + 1)
     }
 
 
+@cache
 def is_docstring_alone(file: Path) -> bool:
     """Whether a module does nothing: nobody depends on what it says."""
     body = ast.parse((ROOT / file).read_text(encoding="utf-8")).body

@@ -155,6 +155,7 @@ def test_results_depend_on_the_models_and_not_on_what_observes_them() -> None:
     assert not [path for path in code if path.startswith(observers)]
 
 
+@pytest.mark.slow
 def test_a_queued_rung_has_its_params_whatever_params_yaml_says(newcomer: Project) -> None:
     newcomer.edit(
         models__voting__members={"knn": KNN, "forest": LADDER.base["models"]["forest"]},
@@ -212,6 +213,7 @@ def with_a_ladder(project: Project) -> Iterator[Project]:
     project.dvc("queue", "stop", "--kill")
 
 
+@pytest.mark.slow
 def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Project) -> None:
     project = with_a_ladder
     before = an_experiment_of_before(project, "one")

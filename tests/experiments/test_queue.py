@@ -7,6 +7,7 @@ from contextlib import suppress
 from unittest.mock import patch
 
 import psutil
+import pytest
 from dvc_task.app.filesystem import FSApp
 
 from digits.experiments.queue import read_queue
@@ -40,6 +41,7 @@ def test_a_grid_is_worked_off_and_what_fails_is_named(project: Project) -> None:
     assert set(seen.read_text(encoding="utf-8").split()) == {"3"}
 
 
+@pytest.mark.slow
 def test_what_was_lost_with_a_killed_worker_fails_and_the_rest_is_done(project: Project) -> None:
     for neighbors, name in enumerate(("lost", "waits"), start=1):
         queue_neighbors(project, name, neighbors)
@@ -70,6 +72,7 @@ def kill(project: Project, command: str) -> None:
                 process.kill()
 
 
+@pytest.mark.slow
 def test_stopped_workers_are_not_waited_for(project: Project) -> None:
     for neighbors in range(1, 4):
         queue_neighbors(project, f"k{neighbors}", neighbors)
@@ -90,6 +93,7 @@ def test_stopped_workers_are_not_waited_for(project: Project) -> None:
     assert "still wait, and no worker is left: `make queue` goes on with them." in output
 
 
+@pytest.mark.slow
 def test_a_second_failure_of_a_name_is_one_too_and_messages_are_read_once(
     project: Project,
 ) -> None:

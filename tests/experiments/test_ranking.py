@@ -168,6 +168,7 @@ def test_refused(by_hand: list[str], names: list[str], said: str) -> None:
         rank_experiments(Path(), names)
 
 
+@pytest.mark.slow
 def test_experiments_are_ranked_without_the_test_set(project: Project) -> None:
     project.dvc("exp", "run", "-n", "unvalidated", "-S", "train.validate=none")
     settings = ("split.folds=4", "models.knn.n_neighbors=40", "train.validate=holdout")
@@ -198,6 +199,7 @@ def test_experiments_are_ranked_without_the_test_set(project: Project) -> None:
     assert digits(project, "compare", "main", "folds")[0] == 3
 
 
+@pytest.mark.slow
 def test_experiments_that_share_a_name_are_told_apart_by_commit(project: Project) -> None:
     project.dvc("exp", "run", "--temp", "-n", "twin", "-S", "models.knn.n_neighbors=1")
     project.git("commit", "-q", "--allow-empty", "-m", "later")

@@ -44,6 +44,7 @@ def refused(project: Project, *arguments: str, code: int = 1) -> str:
     return err
 
 
+@pytest.mark.slow
 def test_revisions_of_every_kind(project: Project, tmp_path: Path) -> None:
     project.git("tag", "first")
     project.dvc("exp", "run", "-n", "other", "-S", "models.knn.n_neighbors=1")
@@ -124,6 +125,7 @@ def test_revisions_of_every_kind(project: Project, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_other_test_images_are_refused(project: Project) -> None:
     project.edit(split__strategy="shuffled", split__seed=7)
     project.repro()
@@ -172,6 +174,7 @@ def test_broken_results_are_a_sentence(
     assert says("compare", "bare").startswith("digits: bare has no ")
 
 
+@pytest.mark.slow
 def test_without_git_there_is_nothing_to_compare(project: Project) -> None:
     shutil.rmtree(project.path / ".git")
     for command in ("best", "compare", "queue", "ladder"):
@@ -186,6 +189,7 @@ def test_validation_of_other_images_is_refused(project: Project) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_report_says_what_it_was_not_compared_with(project: Project) -> None:
     said = project.run("python", "-m", "digits", "report", "typo")
     assert "digits: not compared with typo: typo is no revision here" in said

@@ -84,6 +84,7 @@ def test_an_edit_runs_the_stages_that_need_it_and_no_other(
     assert outdated(project) == []
 
 
+@pytest.mark.slow
 def test_an_edit_of_the_schema_needs_no_network(newcomer: Project, tmp_path: Path) -> None:
     """Nor does a new clone on this machine: what came over the network is kept by its digest."""
     table = newcomer.path / "digits" / "params" / "datasets.py"

@@ -19,7 +19,10 @@ from tests.runs import MlflowServer, free_port, listening, python
 from tests.scratch import Project
 
 # MLflow's own, when it first imports its models.
-pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+]
 
 FILES = ("params.yaml", "digits/metrics/classification.py", "digits/new.py", "metrics/test.json")
 

@@ -23,6 +23,9 @@ from digits.metrics.robustness import rotated, shifted
 from digits.models.persistence import load_model
 from tests.scratch import Project
 
+pytestmark = pytest.mark.slow
+
+
 N_TRAIN = 1_497  # of the small digits; the rest are their test images
 
 

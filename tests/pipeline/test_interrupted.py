@@ -14,7 +14,10 @@ from tests.runs import MlflowServer, free_port
 from tests.scratch import Project, assert_complete, ran, wait_until
 
 # MLflow's own, when it first imports its models.
-pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+]
 
 
 def start_training(

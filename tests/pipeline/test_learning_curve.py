@@ -8,6 +8,7 @@ import pytest
 from tests.scratch import Project
 
 
+@pytest.mark.slow
 def test_the_curve_is_drawn_and_logged_and_the_model_stays_the_same(project: Project) -> None:
     model = (project.path / "models" / "model.skops").read_bytes()
     file = project.path / "models" / "learning_curve.csv"

@@ -10,7 +10,10 @@ import pytest
 from tests.scratch import Project, assert_complete
 
 # MLflow's own, when it first imports its models.
-pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+]
 
 SEED = "train.seed=1"
 

@@ -40,6 +40,7 @@ from tests.runs import (
 pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
 
 
+@pytest.mark.slow
 def test_a_server_gets_runs_and_artifacts(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -82,6 +83,7 @@ def test_a_server_gets_runs_and_artifacts(
         assert "MLflow: " in caplog.text
 
 
+@pytest.mark.slow
 def test_a_server_may_take_its_time_with_a_file(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -104,6 +106,7 @@ def test_a_server_may_take_its_time_with_a_file(
 
 
 class TestUi:
+    @pytest.mark.slow
     def test_shows_this_repositorys_runs_wherever_it_is_called(
         self, tmp_path: Path, made: Path
     ) -> None:

@@ -85,6 +85,7 @@ class TestLiveRun:
         (run,) = (run for run in runs(shared) if run.info.run_id not in before)
         assert run.info.status == status and KEY not in run.data.tags
 
+    @pytest.mark.slow
     def test_of_a_killed_process_is_swept_and_that_of_a_living_one_is_not(
         self, shared: Path
     ) -> None:

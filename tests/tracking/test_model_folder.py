@@ -69,6 +69,7 @@ def test_is_what_mlflow_writes_of_the_model(tmp_path: Path, made: Path, name: st
     assert settings(ours) == settings(tmp_path / "theirs")
 
 
+@pytest.mark.slow
 def test_models_load_and_predict_the_same_without_the_project(
     tmp_path: Path, shared: Path, made: Path
 ) -> None:

@@ -66,6 +66,7 @@ class TestStore:
         assert "this run goes to" in caplog.text
         assert "secret" not in caplog.text + str(refusal.value)
 
+    @pytest.mark.slow
     def test_racing_processes_lose_no_run(self, tmp_path: Path, made: Path) -> None:
         """Four make the store at once, log five runs each, then come to one and the same result."""
         code = """

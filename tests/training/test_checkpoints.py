@@ -128,6 +128,7 @@ def epochs_until_its_end(process: subprocess.Popen[str]) -> list[int]:
     return [int(line) for line in process.communicate(timeout=120)[0].split()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL to send outside POSIX")
 def test_sigkill_in_the_midst_of_an_epoch(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"

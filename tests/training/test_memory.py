@@ -54,12 +54,14 @@ def peak(images: Path, model: str, originals: int, copies: int) -> float:
     return float(subprocess.check_output(command, env=environment, text=True))
 
 
+@pytest.mark.slow
 @every_model
 def test_memory_does_not_grow_with_the_number_of_copies(many: Path, model: str) -> None:
     few_copies = peak(many, model, 4_000, copies=5)
     assert peak(many, model, 4_000, copies=25) < 1.1 * few_copies
 
 
+@pytest.mark.slow
 @every_model
 def test_memory_does_not_grow_with_the_number_of_originals(many: Path, model: str) -> None:
     few_originals = peak(many, model, 20_000, copies=1)
