@@ -13,6 +13,7 @@ from scipy.stats import binom, norm
 from tqdm import tqdm
 
 from digits.experiments.comparison import BETTER, is_significant, verdict
+from digits.experiments.paired import mcnemar, paired_difference
 from digits.metrics.classification import by_class
 from digits.metrics.intervals import (
     percentile_interval,
@@ -20,7 +21,6 @@ from digits.metrics.intervals import (
     resampled_ranking,
     wilson_interval,
 )
-from digits.metrics.paired import mcnemar, paired_difference
 
 IMAGES = 10_000
 CONFIDENCE = 0.95

@@ -70,8 +70,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _write_gallery(a: "Revision", b: "Revision", path: Path) -> None:
+    from digits.commands.side_by_side import changed_predictions
     from digits.experiments.revisions import read_array
-    from digits.plots.side_by_side import changed_predictions
 
     images = read_array(ROOT, b.name, "data/raw/images.npy")[a.predictions.rows]
     classes = ["no", "yes"] if a.predictions.is_yes_no else [str(digit) for digit in range(10)]

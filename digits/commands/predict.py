@@ -108,8 +108,8 @@ def _probability(probability: float | None) -> str:
 
 
 def _write_explanation(answers: Sequence["Answer"], path: Path) -> None:
+    from digits.commands.side_by_side import pictures_as_read
     from digits.inference.photo import thumbnail
-    from digits.plots.side_by_side import pictures_as_read
 
     if not answers:
         raise BadInput(f"--explain {path} was not written: no picture could be read.")

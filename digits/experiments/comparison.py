@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digits.common.errors import BadInput
+from digits.experiments.paired import holm, mcnemar, paired_difference
 from digits.experiments.revisions import Revision
 from digits.metrics.classification import RANKING_METRICS, by_class
 from digits.metrics.intervals import percentile_interval, resampled_counts, resampled_ranking
-from digits.metrics.paired import holm, mcnemar, paired_difference
 from digits.metrics.predictions import Predictions
 from digits.params.nested import flatten
 

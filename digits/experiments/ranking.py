@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from digits.common.errors import BadInput
 from digits.experiments.comparison import is_significant, verdict
+from digits.experiments.paired import holm, mcnemar, paired_difference
 from digits.experiments.revisions import (
     NoSuchRevision,
     NotCached,
@@ -16,7 +17,6 @@ from digits.experiments.revisions import (
     read_metrics,
     read_revision,
 )
-from digits.metrics.paired import holm, mcnemar, paired_difference
 from digits.metrics.predictions import Predictions
 
 FIRST = "the first"

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
 from digits.metrics.intervals import wilson_interval
-from digits.metrics.predictions import Predictions, decide, decision_scores, has_probability
+from digits.metrics.predictions import Predictions, predict
 from digits.training.fit import TrainingSet, fit
 from digits.training.options import DEFAULT_OPTIONS, FitName, FitOptions
 
@@ -130,8 +130,8 @@ def learning_curve(
         else:
             rows = np.concatenate([originals, data.copies_of(originals)])
             model = fit(pipeline, data, rows, quiet, name=FitName(n_images=n))
-            scores = decision_scores(model, data.read(held_out), f"after {n} images")
-            right = decide(scores, has_probability(pipeline)) == data.y[held_out]
+            X, source = data.read(held_out), data.source[held_out].astype(np.int64)
+            right = predict(model, X, source, data.y[held_out], f"after {n} images").correct
         accuracy = float(np.mean(right))
         interval = wilson_interval(int(np.count_nonzero(right)), len(right), 0.95)
         measured = (round(value, 10) for value in (accuracy, *interval))

@@ -20,7 +20,7 @@ EDITS: list[tuple[str, str, list[str]]] = [
     ("a log line in tracking", "digits/tracking/live.py", []),
     ("what completes a run", "digits/tracking/completion.py", ["track"]),
     ("a look-up in tracking", "digits/tracking/registry.py", []),
-    ("a paired test", "digits/metrics/paired.py", ["evaluate"]),
+    ("a paired test", "digits/experiments/paired.py", []),
     ("a threshold", "digits/metrics/curves.py", ["evaluate"]),
     ("a metric", "digits/metrics/classification.py", ["train", "evaluate"]),
     ("a picture", "digits/plots/galleries.py", ["evaluate"]),

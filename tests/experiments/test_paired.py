@@ -9,7 +9,7 @@ from scipy.stats import binom, norm
 from statsmodels.stats import contingency_tables  # type: ignore[import-untyped, unused-ignore]
 from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped, unused-ignore]
 
-from digits.metrics.paired import holm, mcnemar, paired_difference
+from digits.experiments.paired import holm, mcnemar, paired_difference
 from tests.scored import steady
 
 Z = norm.isf(0.025)

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from digits.plots.side_by_side import changed_predictions, pictures_as_read
+from digits.commands.side_by_side import changed_predictions, pictures_as_read
 from tests.figures import (
     DIGITS,
     YES_NO,
