@@ -177,7 +177,9 @@ def test_impossible_numbers_of_neighbours_are_refused(k: Any) -> None:
             model.kneighbors(QUERIES.astype(np.float32), k)
 
 
-@parametrize_with_checks([PixelNeighborsClassifier(), PixelNeighborsClassifier(algorithm="brute")])  # type: ignore[untyped-decorator]
+@parametrize_with_checks(  # type: ignore[untyped-decorator]
+    [PixelNeighborsClassifier(), PixelNeighborsClassifier(algorithm="brute")]
+)
 def test_scikit_learns_rules_for_estimators_are_kept(
     estimator: PixelNeighborsClassifier, check: Any
 ) -> None:

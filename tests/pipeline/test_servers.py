@@ -125,7 +125,8 @@ class TestUi:
             shown = client.search_runs([experiment.experiment_id])
             assert [each.info.run_id for each in shown] == [run.info.run_id]
             with urlopen(
-                f"http://127.0.0.1:{port}/get-artifact?path=plots/errors.png&run_id={run.info.run_id}"
+                f"http://127.0.0.1:{port}/get-artifact"
+                f"?path=plots/errors.png&run_id={run.info.run_id}"
             ) as answer:
                 assert answer.read() == b"a picture"
             assert listening(process) == {("127.0.0.1", port)}

@@ -75,5 +75,6 @@ def test_keeps_one_that_somebody_has_changed(client: mlflow.MlflowClient, experi
 
 def test_is_named_by_the_address() -> None:
     assert url("http://127.0.0.1:5000", "1") == (
-        "http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=digits&workflowType=machine_learning"
+        "http://127.0.0.1:5000/#/experiments/1/runs"
+        "?viewStateShareKey=digits&workflowType=machine_learning"
     )
