@@ -12,13 +12,14 @@ from digits.tracking.store import EXPERIMENT
 from tests.runs import MlflowServer, free_port, mlflow_server
 from tests.scratch import Project, make_once
 
-# Of which one is better for real than the first, and one hardly differs from it.
+# Of which one is better for real than the first, one hardly differs from it, and one is trained
+# alone.
 EXPERIMENTS = {
-    "weak": "models.knn.n_neighbors=300",
-    "good": "models.knn.n_neighbors=3",
-    "alike": "models.knn.n_neighbors=2",
-    "blind": "train.validate=none",
-    "five": "target=5",
+    "weak": ("-S", "models.knn.n_neighbors=300"),
+    "good": ("-S", "models.knn.n_neighbors=3"),
+    "alike": ("-S", "models.knn.n_neighbors=2"),
+    "blind": ("-S", "train.validate=none", "train"),
+    "five": ("-S", "target=5"),
 }
 
 
@@ -52,8 +53,8 @@ def experiments(reproduced: Callable[..., Project], workshop: Path, tmp_path: Pa
     def make(path: Path) -> None:
         project = reproduced().copy(path)
         project.forget_runs()
-        for name, change in EXPERIMENTS.items():
-            project.dvc("exp", "run", "-n", name, "-S", change)
+        for name, arguments in EXPERIMENTS.items():
+            project.dvc("exp", "run", "-n", name, *arguments)
             project.git("checkout", "-q", "--", ".")
         project.dvc("checkout")
 

@@ -73,8 +73,8 @@ def test_bad_params_leave_everything_as_it_was(project: Project) -> None:
     stages = ("split", "train", "evaluate")
     output = project.dvc("repro", "--keep-going", "-sf", *stages, fails=True)
     for sentence in (
-        "params.yaml: train.model is 'knnn', allowed: 'sgd', 'softmax',",
-        "'few_labels' or 'mlp' (did you mean knn?).",
+        "params.yaml: train.model is 'knnn': allowed are sgd, softmax,",
+        "few_labels, mlp (did you mean knn?).",
         "params.yaml: evaluate.confidence is 2: it must be less than 1.",
     ):
         assert output.count(sentence) == len(stages), output
