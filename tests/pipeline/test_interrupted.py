@@ -24,7 +24,7 @@ def start_training(
     project: Project, runs: Callable[[], list[Run]] | None = None, **env: str
 ) -> subprocess.Popen[str]:
     """`dvc repro` in the background, in a training of which MLflow has the first epochs."""
-    project.edit(models__softmax__epochs=150, train__seed=1)
+    project.edit(models__softmax__epochs=60, train__seed=1)
     training = project.background("repro", **{"SHELL": "/bin/sh"} | env)
 
     def is_learning() -> bool:
@@ -37,43 +37,50 @@ def start_training(
     return training
 
 
-@pytest.mark.parametrize(
-    ("kill", "shell"),
-    [
-        pytest.param(lambda dvc, train: os.kill(train, signal.SIGKILL), "/bin/sh", id="kill -9"),
-        pytest.param(lambda dvc, train: os.kill(train, signal.SIGTERM), "/bin/sh", id="SIGTERM"),
-        pytest.param(lambda dvc, train: os.kill(dvc, signal.SIGKILL), "/bin/sh", id="kill -9 dvc"),
-        # Where DVC is told of no shell it calls sh. Debian's stays between DVC and the stage, which
-        # bash does not.
-        pytest.param(
-            lambda dvc, train: os.kill(dvc, signal.SIGKILL),
-            "/bin/bash",
-            id="kill -9 dvc, bash",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            lambda dvc, train: os.killpg(dvc, signal.SIGINT),
-            "/bin/sh",
-            id="Ctrl-C",
-            marks=pytest.mark.slow,
-        ),
-    ],
-)
-def test_after_a_kill_the_next_repro_ends_right(
-    by_epochs: Project, kill: Callable[[int, int], None], shell: str
-) -> None:
-    project = by_epochs
+Kill = Callable[[int, int], None]  # of the process of DVC, and that of the stage
+
+
+def kill_training(project: Project, kill: Kill, shell: str = "/bin/sh") -> None:
     training = start_training(project, SHELL=shell)
     (run,) = project.runs()
     kill(training.pid, int(run.data.tags["process"].split()[0]))
     output, _ = training.communicate(timeout=60)
     assert training.returncode != 0, output
+
+
+def test_after_a_kill_the_next_repro_ends_right(by_epochs: Project) -> None:
+    project = by_epochs
+    kill_training(project, lambda dvc, train: os.kill(train, signal.SIGKILL))
     assert project.repro() == ["train", "evaluate", "track"]
     assert not list(project.path.glob("**/*.new"))
     runs = {run.info.status: run for run in project.runs()}
     assert sorted(runs) == ["FINISHED", "KILLED"] and len(project.runs()) == 2
     assert_complete(runs["FINISHED"], project)
     assert project.repro() == []
+
+
+@pytest.mark.parametrize(
+    ("kill", "shell"),
+    [
+        pytest.param(lambda dvc, train: os.kill(train, signal.SIGTERM), "/bin/sh", id="SIGTERM"),
+        pytest.param(lambda dvc, train: os.kill(dvc, signal.SIGKILL), "/bin/sh", id="kill -9 dvc"),
+        # Where DVC is told of no shell it calls sh. Debian's stays between DVC and the stage, which
+        # bash does not.
+        pytest.param(
+            lambda dvc, train: os.kill(dvc, signal.SIGKILL), "/bin/bash", id="kill -9 dvc, bash"
+        ),
+        pytest.param(lambda dvc, train: os.killpg(dvc, signal.SIGINT), "/bin/sh", id="Ctrl-C"),
+    ],
+)
+def test_after_any_other_kill_the_next_repro_trains_to_the_end(
+    by_epochs: Project, kill: Kill, shell: str
+) -> None:
+    """What comes after the training is the same as in the test before."""
+    project = by_epochs
+    kill_training(project, kill, shell)
+    assert project.repro("train") == ["train"]
+    assert not list(project.path.glob("**/*.new"))
+    assert sorted(run.info.status for run in project.runs()) == ["FINISHED", "KILLED"]
 
 
 def test_a_failed_stage_is_a_failed_run_and_the_next_repro_ends_right(by_epochs: Project) -> None:
