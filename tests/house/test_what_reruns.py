@@ -14,8 +14,8 @@ from digits.params.datasets import SOURCES
 from tests.scratch import STAGES, Project
 from tests.served import DATA
 
-TRAINED = ["train", "evaluate", "track"]
-# An edit, the file, and the stages whose dependencies it changes.
+TRAINED = ["train", "evaluate"]  # and `track`, by what these make
+# An edit, the file, and the stages whose own dependencies it changes.
 EDITS: list[tuple[str, str, list[str]]] = [
     ("a log line in tracking", "digits/tracking/live.py", []),
     ("what completes a run", "digits/tracking/completion.py", ["track"]),
