@@ -22,7 +22,7 @@ repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> ev
 # --force: a cache that the clone shares with other repositories would answer in the place of the stages.
 verify: .venv/ready ## run the last commit anew in a clean clone: does every result come out as committed?
 	@clone=$$(mktemp -d) && trap 'rm -rf "$$clone"' EXIT && trap 'exit 130' INT TERM && git clone --quiet . "$$clone" && cd "$$clone" && \
-		env -u MLFLOW_TRACKING_URI $(CURDIR)/$(BIN)/dvc repro --force && git --no-pager diff HEAD --exit-code && \
+		env -u MLFLOW_TRACKING_URI dvc repro --force && git --no-pager diff HEAD --exit-code && \
 		echo "Verified: dvc.lock, metrics and plots came out as committed, byte for byte."
 
 report: .venv/ready ## report.html, one page that needs no network, and report.md: the workspace against AGAINST=main
