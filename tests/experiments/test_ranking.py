@@ -170,7 +170,7 @@ def test_refused(by_hand: list[str], names: list[str], said: str) -> None:
 
 @pytest.mark.slow
 def test_experiments_are_ranked_without_the_test_set(project: Project) -> None:
-    project.dvc("exp", "run", "-n", "unvalidated", "-S", "train.validate=none")
+    project.dvc("exp", "run", "-n", "unvalidated", "-S", "train.validate=none", "train")
     settings = ("split.folds=4", "models.knn.n_neighbors=40", "train.validate=holdout")
     set_params = [part for setting in settings for part in ("-S", setting)]
     project.dvc("exp", "run", "-n", "folds", *set_params)
@@ -199,11 +199,17 @@ def test_experiments_are_ranked_without_the_test_set(project: Project) -> None:
     assert digits(project, "compare", "main", "folds")[0] == 3
 
 
+def train_twin(project: Project, neighbors: int) -> None:
+    """Run an experiment up to its validation."""
+    settings = ("-S", f"models.knn.n_neighbors={neighbors}")
+    project.dvc("exp", "run", "--temp", "-n", "twin", *settings, "train")
+
+
 @pytest.mark.slow
 def test_experiments_that_share_a_name_are_told_apart_by_commit(project: Project) -> None:
-    project.dvc("exp", "run", "--temp", "-n", "twin", "-S", "models.knn.n_neighbors=1")
+    train_twin(project, 1)
     project.git("commit", "-q", "--allow-empty", "-m", "later")
-    project.dvc("exp", "run", "--temp", "-n", "twin", "-S", "models.knn.n_neighbors=2")
+    train_twin(project, 2)
     project.git("commit", "-q", "--allow-empty", "-m", "latest")
     commits = project.git(
         "for-each-ref", "--format=%(objectname:short)", "refs/exps/*/*/twin"

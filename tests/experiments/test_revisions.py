@@ -128,7 +128,7 @@ def test_revisions_of_every_kind(project: Project, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_other_test_images_are_refused(project: Project) -> None:
     project.edit(split__strategy="shuffled", split__seed=7)
-    project.repro()
+    project.repro("evaluate")
     assert "main and workspace were tested on different images" in refused(project, "compare")
 
 

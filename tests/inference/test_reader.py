@@ -147,6 +147,7 @@ def test_batches_change_nothing(tmp_path: Path) -> None:
         assert (a.digit, a.probability, a.error) == (b.digit, b.probability, b.error)
 
 
+@pytest.mark.slow
 def test_memory_is_flat(models: Path, tmp_path: Path) -> None:
     """Ten times as many pictures take hardly more: as many are in memory at once."""
     picture = Image.open(write_picture(tmp_path / "0.png", 0)).resize((200, 200))
