@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from digits.common.environment import set_environment
+from digits.common.environment import main_repository, set_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,7 +39,7 @@ def _require_packages() -> None:
     """
     if importlib.util.find_spec("pydantic") and importlib.util.find_spec("sklearn"):
         return
-    python = Path(os.environ.get("DVC_ROOT") or ROOT, ".venv", "bin", "python")
+    python = main_repository(ROOT) / ".venv" / "bin" / "python"
     if python.exists() and Path(sys.prefix) != python.parent.parent:
         os.execv(python, [str(python), *sys.orig_argv[1:]])  # noqa: S606
     sys.exit(

@@ -4,15 +4,18 @@ The out is git-ignored and `cache: false`. That keeps this stage out of DVC's ru
 after a restored result, in a clone and with a wiped store this stage runs, and it alone.
 """
 
+import logging
 from pathlib import Path
 
 from digits.common.files import file_sha256, read_csv, read_json
-from digits.experiments.provenance import locked_hashes, uncommitted_patch
+from digits.experiments.provenance import git_refusal, locked_hashes, uncommitted_patch
 from digits.params.datasets import find_source
 from digits.params.schema import Params
 from digits.tracking.lookup import evaluation_key, has_complete_run, result_key, store_folder
 from stages.runner.process import rerun_next_time
 from stages.runner.stage import Stage
+
+log = logging.getLogger(__name__)
 
 TRACKED = ".mlflow/tracked"
 
@@ -32,6 +35,8 @@ def track(params: Params, stage: Stage) -> None:
     # Two seconds of imports that a restored result need not wait for.
     from digits.tracking.completion import Result, complete_run
 
+    if refusal := git_refusal():
+        log.warning("no commit is known, so that the run cannot be restored: %s", refusal)
     patch = uncommitted_patch()
     result = Result(
         key=key,

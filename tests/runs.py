@@ -19,9 +19,9 @@ import psutil
 from mlflow.entities import Run, ViewType
 
 from digits.tracking.completion import Result, complete_run
+from digits.tracking.database import EXPERIMENT, empty_database
 from digits.tracking.live import LiveRun
 from digits.tracking.lookup import KEY, result_key
-from digits.tracking.store import EXPERIMENT, empty_database
 from tests.imports import ROOT
 
 PARAMS: dict[str, Any] = {

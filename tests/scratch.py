@@ -4,12 +4,10 @@ import json
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -22,18 +20,10 @@ from mlflow.entities import Run
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.params.models import MODELS
-from digits.tracking.store import empty_database
+from digits.tracking.database import empty_database, update_locations
 
 # So begin the environment variables that change what is tested.
 SETTINGS = ("DVC", "MLFLOW", "DIGITS", "GIT")
-# Where MLflow's database has the absolute paths of its files.
-LOCATIONS = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("logged_models", "artifact_location"),
-    ("model_versions", "source"),
-    ("model_versions", "storage_location"),
-)
 STAGES = ("fetch", "split", "augment", "train", "evaluate", "track")
 
 
@@ -150,10 +140,7 @@ class Project:
         """Copy everything, also what git ignores: the outs, DVC's cache and the store."""
         shutil.copytree(self.path, path, symlinks=True)
         if (path / ".mlflow" / "mlflow.db").exists():
-            with closing(sqlite3.connect(path / ".mlflow" / "mlflow.db")) as store, store:
-                for table, column in LOCATIONS:
-                    change = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
-                    store.execute(change, (self.path.as_uri(), path.as_uri()))
+            update_locations(path / ".mlflow" / "mlflow.db")
         return Project(path, self.home)
 
     def forget_runs(self) -> None:

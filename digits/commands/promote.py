@@ -67,34 +67,40 @@ def promote(root: Path, store: "Store", name: str, force: bool = False) -> str:
     """
     from digits.experiments.comparison import BETTER
     from digits.experiments.revisions import read_hash, read_revision
-    from digits.tracking.registry import MODEL, find_champion, find_complete_run, register_champion
+    from digits.tracking.registry import (
+        MODEL,
+        find_champion,
+        find_champion_run,
+        find_complete_run,
+        no_run,
+        register_champion,
+    )
 
     revision = read_revision(root, name, "validation")
     today = find_champion(store)
     champion_id = today.run_id if today else None
-    run = find_complete_run(store, read_hash(root, name, "models"), champion_id)
+    models_hash = read_hash(root, name, "models")
+    run = find_complete_run(store, models_hash, champion_id)
     if run is None:
-        raise BadInput(
-            f"{name} has no run in MLflow: check it out, or `dvc exp apply {name}`, "
-            "and `dvc repro` logs it."
-        )
+        raise no_run(store, name, models_hash)
     if today and today.run_id == run.info.run_id:
         return f"{name} is the champion already (version {today.version})."
     tags = {"experiment": name, "validation_accuracy": f"{revision.metrics['accuracy']:.4f}"}
     sentence = f"{name} is the champion, the first one"
     if today:
-        before = store.client.get_run(today.run_id or "")
-        paired = _compare_with_champion(store, before, run, revision.predictions)
-        comparison = _in_words(paired)
+        before = find_champion_run(store, today)
+        paired, comparison = None, "its run was deleted for good, so that nothing can be compared"
+        if before:
+            paired = _compare_with_champion(store, before, run, revision.predictions)
+            comparison = _in_words(paired)
+        champion = before.info.run_name if before else f"version {today.version}"
         is_better = paired is not None and paired.verdict == BETTER
         if not is_better and not force:
             raise BadInput(
-                f"{name} against the champion {before.info.run_name}: {comparison}; "
+                f"{name} against the champion {champion}: {comparison}; "
                 "it is not promoted (`--force` would do it)."
             )
-        sentence = (
-            f"{name} is the champion; against {before.info.run_name}, the one before: {comparison}"
-        )
+        sentence = f"{name} is the champion; against {champion}, the one before: {comparison}"
         tags |= {"compared_with": today.version, "comparison": comparison}
         if not is_better:
             tags["forced"] = "true"

@@ -1,4 +1,4 @@
-"""Environment variables that NumPy, OpenBLAS and MLflow read when they are imported."""
+"""Environment variables: what NumPy, OpenBLAS and MLflow read, and what DVC says."""
 
 import os
 from pathlib import Path
@@ -36,6 +36,24 @@ def set_environment() -> None:
     defaults = {name: value for name, value in settings.items() if name not in os.environ}
     os.environ.update(defaults)
     os.environ[DEFAULTS] = " ".join([*os.environ.get(DEFAULTS, "").split(), *defaults])
+
+
+def main_repository(root: Path) -> Path:
+    """The project that a stage works for, which stands in a copy if DVC runs an experiment.
+
+    Parameters
+    ----------
+    root : Path
+        Where the stage is: the project, or DVC's temporary copy of it.
+    """
+    # DVC leaves the variable to what a stage starts: it may be of a pipeline around this one.
+    main = Path(os.environ.get("DVC_ROOT") or root)
+    copies, here = (main / ".dvc" / "tmp" / "exps").resolve(), root.resolve()
+    if copies not in here.parents:
+        return root
+    below = here.relative_to(copies).parts
+    around = [main.joinpath(*below[first:]) for first in range(1, len(below))]
+    return next((folder for folder in around if (folder / "stages").is_dir()), main)
 
 
 def is_default(name: str) -> bool:

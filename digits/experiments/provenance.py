@@ -12,17 +12,16 @@ from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
 from digits.experiments.git import (
     GitError,
-    branch_name,
     head_commit,
     list_experiments,
     patch_from_head,
     read_file,
-    short_head_commit,
-    try_git,
+    run_git,
 )
 
-# The params and the code: what an experiment changes.
-EXPERIMENT_PATHS = ("params.yaml", "dvc.yaml", "stages", "digits")
+CODE_PATHS = ("dvc.yaml", "stages", "digits")
+
+EXPERIMENT_PATHS = ("params.yaml", *CODE_PATHS)  # what an experiment changes
 
 # The environment variable in which DVC says which of its experiments it runs.
 EXPERIMENT_NAME = "DVC_EXP_NAME"
@@ -67,14 +66,6 @@ def _results(lock: str) -> Any:
         return None
 
 
-def run_name(experiment: str) -> str:
-    """The name of a run: the DVC experiment's, else branch and short commit."""
-    if experiment:
-        return experiment
-    commit = short_head_commit(Path())
-    return f"{branch_name(Path()) or 'HEAD'}-{commit}" if commit else "no-commit"
-
-
 def describe_source(experiment: str) -> dict[str, str]:
     """Tags that name the code: HEAD, the DVC experiment, and whether code or params differ.
 
@@ -86,17 +77,34 @@ def describe_source(experiment: str) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        `dirty` is true when params or code are not HEAD's, as in DVC they often are not. Then
-        `params_sha256`, SHA-256 of params.yaml, tells such runs apart.
+        `dirty` is true when params or code are not HEAD's, as in DVC they often are not, and
+        unknown when git cannot say. Then `params_sha256`, SHA-256 of params.yaml, tells such runs
+        apart.
     """
     tags = {"mlflow.source.git.commit": head_commit(Path())}
     if experiment:
         tags["dvc.experiment"] = experiment
-    changed = try_git(Path(), "status", "--porcelain", "--", *EXPERIMENT_PATHS)
-    tags["dirty"] = str(bool(changed)).lower()
-    if changed and (params := Path("params.yaml")).exists():
+    try:
+        changed = run_git(Path(), "status", "--porcelain", "--", *EXPERIMENT_PATHS)
+        tags["dirty"] = "true" if changed else "false"
+    except GitError:
+        tags["dirty"] = "unknown"
+    if tags["dirty"] != "false" and (params := Path("params.yaml")).exists():
         tags["params_sha256"] = hashlib.sha256(params.read_bytes()).hexdigest()
     return tags
+
+
+def git_refusal() -> str:
+    """Why git says nothing of the repository that is here, in git's words; else empty.
+
+    Where there is no repository, that is no refusal: DVC works without one, too.
+    """
+    try:
+        run_git(Path(), "rev-parse", "--git-dir")
+    except GitError as error:
+        here = Path().absolute()
+        return str(error) if any((each / ".git").exists() for each in [here, *here.parents]) else ""
+    return ""
 
 
 def uncommitted_patch() -> str:
@@ -125,8 +133,13 @@ def locked_hashes(lock: Path) -> dict[str, str]:
     """
     if not lock.exists():
         return {}
+    return parse_locked_hashes(lock.read_text(encoding="utf-8"), str(lock))
+
+
+def parse_locked_hashes(text: str, source: str) -> dict[str, str]:
+    """The tags of a dvc.lock's text, as `locked_hashes`; `source` is its name in errors."""
     try:
-        stages = parse_yaml(lock.read_text(encoding="utf-8"), str(lock))["stages"].values()
+        stages = parse_yaml(text, source)["stages"].values()
         outs = [out for stage in stages for out in stage.get("outs", [])]
         return {
             f"dvc.{out['path']}": out["md5"]
@@ -135,6 +148,6 @@ def locked_hashes(lock: Path) -> dict[str, str]:
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInput(
-            f"{lock} is not as DVC writes it ({error!r} is missing or wrong): "
+            f"{source} is not as DVC writes it ({error!r} is missing or wrong): "
             "`dvc repro` makes it again."
         ) from error

@@ -17,18 +17,15 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Run, RunTag
 
 from digits.common.arrays import open_array
 from digits.common.environment import is_default
+from digits.common.errors import BadInput
 from digits.common.files import read_json
-from digits.experiments.provenance import current_experiment, describe_source, run_name
-from digits.tracking.lookup import COMPLETE, KEY, database, server
+from digits.experiments.provenance import current_experiment, describe_source
+from digits.experiments.run_names import run_name
+from digits.tracking.database import sqlite_uri
+from digits.tracking.lookup import COMPLETE, KEY, database
 from digits.tracking.model_folder import ModelFiles, log_model
-from digits.tracking.store import (
-    Store,
-    one_line,
-    open_store,
-    points,
-    sqlite_uri,
-    unfinished_run_file,
-)
+from digits.tracking.server import check_files_are_seen, why_not_stored
+from digits.tracking.store import Store, open_store, points, unfinished_run_file
 
 log = logging.getLogger(__name__)
 
@@ -104,15 +101,15 @@ def complete_run(folder: Path, result: Result) -> bool:
     store = open_store(folder)
     try:
         run = _find_or_complete(store, result)
-    except (mlflow.MlflowException, OSError) as error:
-        if not server() or store.is_fallback:
+    except BadInput:
+        raise
+    except Exception as error:
+        # Not only MLflow's: it may lack a library for the files' place, and those raise theirs.
+        if store.file:
             raise
-        log.warning(
-            "the MLflow server failed (%s): the run goes to %s instead",
-            one_line(error),
-            store.folder,
-        )
+        why = why_not_stored(store.client, store.uri, store.experiment_id, error)
         store = Store(folder, embedded=True)
+        log.warning("%s. The run is in %s until a `dvc repro` can send it", why, store.file)
         run = _find_or_complete(store, result)
     log.info(
         "run %s is complete: `%s` brings its workspace back",
@@ -134,6 +131,8 @@ def _find_or_complete(store: Store, result: Result) -> Run:
             store.create_run(result.params, {KEY: result.key})
         )
         if COMPLETE not in run.data.tags:
+            if not store.file:
+                check_files_are_seen(store.uri, run)
             _complete(store, run, result)
         if not store.is_fallback:
             unfinished_run_file(store.folder, result.key).unlink(missing_ok=True)
@@ -164,7 +163,7 @@ def _find(store: Store, result: Result) -> Run | None:
     if run := runs.get(result.evaluation) or runs.get(None):
         return run
     file = unfinished_run_file(store.folder, key)
-    if file.exists() and (unfinished := read_json(file))["uri"] == store.uri:
+    if file.exists() and (unfinished := read_json(file)).get("store") == store.name:
         with suppress(mlflow.MlflowException):  # it was deleted
             store.client.set_tag(unfinished["run_id"], KEY, key)
             return store.client.get_run(unfinished["run_id"])
@@ -174,11 +173,11 @@ def _find(store: Store, result: Result) -> Run | None:
 def _complete(store: Store, run: Run, result: Result) -> None:
     """Add what a run lacks, and last the tag that says so."""
     run_id = run.info.run_id
+    _log_files(store, run_id, result)  # first: a server whose files cannot be written ends here
     model_id = log_model(store.client, run, _model_files(result))
     store.log_points(run_id, _numbers(store, run, result, model_id))
     for prefix, rows in result.curves.items():
         store.log_points(run_id, _missing_points(store, run_id, prefix, rows))
-    _log_files(store, run_id, result)
     store.client.log_inputs(run_id, [_dataset(*result.dataset)])
     note = f"Bring its workspace back: `{restore_command(run_id)}`"
     tags = {
@@ -242,9 +241,11 @@ def _find_cost(store: Store, key: str) -> Mapping[str, float]:
         return cost
     where = f"tags.{KEY} = '{key}'"
     runs = store.runs(where)
-    if server() and not store.is_fallback and (embedded := database(store.folder)).exists():
-        client = mlflow.MlflowClient(sqlite_uri(embedded))
-        runs += client.search_runs([e.experiment_id for e in client.search_experiments()], where)
+    if not store.file and (embedded := database(store.folder)).exists():
+        with suppress(mlflow.MlflowException):  # another version's
+            client = mlflow.MlflowClient(sqlite_uri(embedded))
+            experiments = [e.experiment_id for e in client.search_experiments()]
+            runs += client.search_runs(experiments, where)
     return {
         name.removeprefix("cost/"): value
         for run in runs

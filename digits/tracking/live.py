@@ -18,7 +18,8 @@ from typing import Any
 from digits.common.errors import BadInput
 from digits.common.files import file_sha256, write_json
 from digits.tracking.lookup import KEY, result_key
-from digits.tracking.store import Store, log, one_line, open_store, unfinished_run_file
+from digits.tracking.messages import one_line
+from digits.tracking.store import Store, log, open_store, unfinished_run_file
 
 
 class LiveRun:
@@ -81,7 +82,7 @@ class LiveRun:
             return
         key = result_key(self._params, file_sha256(model))
         if not _attempt(partial(self._finish, self._store, key, cost)):
-            note = {"uri": self._store.uri, "run_id": self._run_id, "cost": dict(cost)}
+            note = {"store": self._store.name, "run_id": self._run_id, "cost": dict(cost)}
             _attempt(partial(self._leave_note, unfinished_run_file(self._store.folder, key), note))
 
     def _finish(self, store: Store, key: str, cost: Mapping[str, float]) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from digits.common.files import file_sha256
+from digits.tracking.messages import without_password
 
 log = logging.getLogger(__name__)
 
@@ -66,27 +68,38 @@ def database(folder: Path) -> Path:
     that a DVC queue works in.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
-    if uri.startswith("sqlite:///"):
-        return folder.absolute().parent / unquote(uri.removeprefix("sqlite:///"))
+    if sqlite := re.match(r"sqlite(\+pysqlite)?:///", uri):
+        return folder.absolute().parent / unquote(uri[sqlite.end() :])
     if uri and not server():
         log.warning(
             "MLFLOW_TRACKING_URI is %r, allowed are http(s)://... and sqlite:///FILE: "
             "runs go to %s",
-            uri,
+            without_password(uri),
             folder,
         )
     return folder.absolute() / "mlflow.db"
 
 
 def store_folder(root: Path) -> Path:
-    """The folder of a repository's embedded store. Its worktrees share one, which outlives them."""
-    git = root / ".git"
+    """The folder of a project's embedded store, which all worktrees of its repository share.
+
+    It outlives them: it is in the main worktree, or in the repository's own folder if that is bare.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder, which may be one of several in its repository.
+    """
+    top = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
+    git = top / ".git"
     if git.is_file():  # a worktree, whose .git names a folder that names the repository's
-        folder = root / git.read_text(encoding="utf-8").partition("gitdir: ")[2].strip()
+        folder = top / git.read_text(encoding="utf-8").partition("gitdir: ")[2].strip()
         if (common := folder / "commondir").is_file():
             shared = (folder / common.read_text(encoding="utf-8").strip()).resolve()
+            project = root.relative_to(top)
             if shared.name == ".git":
-                return shared.parent / ".mlflow"
+                return shared.parent / project / ".mlflow"
+            return shared / project / ".mlflow"
     return root / ".mlflow"
 
 

@@ -1,6 +1,7 @@
 """The champion in MLflow's registry: the model that `predict --champion` and `serve` can use."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from mlflow.entities import LoggedModel, LoggedModelStatus, Run
 from mlflow.entities.model_registry import ModelVersion
 
 from digits.common.errors import BadInput
-from digits.tracking.lookup import COMPLETE
+from digits.tracking.database import local_path
+from digits.tracking.lookup import COMPLETE, database
+from digits.tracking.messages import one_line, without_password
 from digits.tracking.model_folder import MODEL_FILE
 from digits.tracking.store import Store
 
@@ -54,7 +57,22 @@ def download_champion(store: Store, folder: Path) -> DownloadedModel:
     champion = find_champion(store)
     if not champion:
         raise BadInput("there is no champion yet: `python -m digits promote EXPERIMENT` makes one.")
-    return download_model(store, store.client.get_run(champion.run_id or ""), folder)
+    if not (run := find_champion_run(store, champion)):
+        raise BadInput(
+            f"the run of the champion (version {champion.version}) was deleted for good, and its "
+            "files with it: `python -m digits promote EXPERIMENT --force` makes another champion."
+        )
+    return download_model(store, run, folder)
+
+
+def find_champion_run(store: Store, champion: ModelVersion) -> Run | None:
+    """Return the champion's run, also one in MLflow's trash; None if it is there no more."""
+    try:
+        return store.client.get_run(champion.run_id or "")
+    except mlflow.MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
 
 
 def download_model(store: Store, run: Run, folder: Path) -> DownloadedModel:
@@ -72,20 +90,43 @@ def download_model(store: Store, run: Run, folder: Path) -> DownloadedModel:
     Raises
     ------
     BadInput
-        When the run has no model.
+        When the run has no model, or its files cannot be read.
     """
     uri = f"{_logged_model(store, run).artifact_location}/{MODEL_FILE}"
-    model = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+    with _reading(run, uri):
+        model = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
     validation = download_validation(store, run, folder)
     target = run.data.params["target"]
     return DownloadedModel(model, validation, target if target == "digit" else int(target))
 
 
 def download_validation(store: Store, run: Run, folder: Path) -> Path | None:
-    """Bring a run's predictions in validation into a folder; None when it was not validated."""
-    if not store.client.list_artifacts(run.info.run_id, "validation"):
-        return None
-    return Path(store.client.download_artifacts(run.info.run_id, "validation", str(folder)))
+    """Bring a run's predictions in validation into a folder; None when it was not validated.
+
+    Raises BadInput when its files cannot be read.
+    """
+    with _reading(run, run.info.artifact_uri):
+        if not store.client.list_artifacts(run.info.run_id):  # each complete run has some
+            raise FileNotFoundError("nothing is there")
+        if not store.client.list_artifacts(run.info.run_id, "validation"):
+            return None
+        return Path(store.client.download_artifacts(run.info.run_id, "validation", str(folder)))
+
+
+@contextmanager
+def _reading(run: Run, place: str) -> Iterator[None]:
+    """What goes wrong within is BadInput: the files are gone, or this client cannot read there."""
+    try:
+        yield
+    except Exception as error:
+        path = local_path(place)
+        cure = "bring them back to that place" if path and not path.exists() else "mend that"
+        if isinstance(error, ImportError):
+            cure = f"`pip install {error.name}`"
+        raise BadInput(
+            f"the files of the run {run.info.run_name} cannot be read from "
+            f"{path or without_password(place)} ({one_line(error)}): {cure}."
+        ) from error
 
 
 def find_run(store: Store, name: str) -> Run:
@@ -122,6 +163,23 @@ def find_complete_run(store: Store, models_hash: str, preferred_run: str | None)
     runs = store.runs(f"tags.`dvc.models` = '{models_hash}' and tags.{COMPLETE} != ''")
     preferred = [run for run in runs if run.info.run_id == preferred_run]
     return next(iter(preferred + runs), None)
+
+
+def no_run(store: Store, name: str, models_hash: str) -> BadInput:
+    """That a revision's model has no run where one was looked for, as the error to raise."""
+    if not store.file and (kept := database(store.folder)).exists():
+        store = Store(store.folder, embedded=True)
+        if find_complete_run(store, models_hash, None):
+            return BadInput(
+                f"the run of {name} is in {kept} alone, as the MLflow server did not take it: "
+                f"`dvc repro` in a checkout of {name} sends it, or says why not."
+            )
+    if name == "workspace":
+        return BadInput("the workspace has no run in MLflow: `dvc repro` logs it.")
+    return BadInput(
+        f"{name} has no run in MLflow: check it out, or `dvc exp apply {name}`, "
+        "and `dvc repro` logs it."
+    )
 
 
 def register_champion(store: Store, run: Run, tags: dict[str, str]) -> ModelVersion:

@@ -2,36 +2,38 @@
 
 import logging
 import os
-import re
 import socket
 import sqlite3
 import time
-import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import mlflow
 import psutil
-from filelock import FileLock
 from mlflow.entities import Experiment, Metric, Param, Run
-from sqlalchemy.exc import SADeprecationWarning
 
 from digits.common.errors import BadInput
-from digits.experiments.provenance import EXPERIMENT_NAME, describe_source, run_name
+from digits.common.locks import hold
+from digits.experiments.provenance import EXPERIMENT_NAME, describe_source
+from digits.experiments.run_names import run_name
 from digits.params.nested import flatten
+from digits.tracking.database import (
+    EXPERIMENT,
+    artifacts_uri,
+    open_database,
+    update_locations,
+    why_unusable,
+)
 from digits.tracking.lookup import database, server
+from digits.tracking.messages import one_line, without_password
 
 log = logging.getLogger(__name__)
 
 logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)  # else it names each table it makes
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # else it names each retry
-
-EXPERIMENT = "digits"
 
 BATCH = 1000  # metrics that MLflow takes at once
 
@@ -57,7 +59,9 @@ class Store:
     is_fallback : bool
         Whether MLFLOW_TRACKING_URI names a server, and another store is used instead.
     connection_error : str
-        That the server did not answer, in words; else empty.
+        Why the server cannot be used, in words; else empty.
+    file : Path or None
+        The database; None on a server.
 
     Raises
     ------
@@ -70,35 +74,25 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.is_fallback = embedded and server() is not None
         self.connection_error = ""
+        self.file: Path | None = None
         if (uri := server()) and not embedded:
             try:
                 self._connect(uri, artifacts=None)  # a server decides itself where artifacts go
                 return
-            except mlflow.MlflowException as error:
+            except BadInput as error:
+                self.connection_error = str(error).rstrip(".")
+            except Exception as error:  # noqa: BLE001 (MLflow's, or of any of its libraries)
                 self.connection_error = (
                     f"the MLflow server {without_password(uri)} does not answer ({one_line(error)})"
                 )
-                self.is_fallback = True
-        file = database(self.folder)
+            self.is_fallback = True
+        self.file = database(self.folder)
         try:
-            self._create_once(file)
-            self._connect(sqlite_uri(file), artifacts=file.parent / "artifacts")
+            self._connect(open_database(self.file), artifacts_uri(self.file))
         except (sqlite3.Error, mlflow.MlflowException, OSError) as error:
-            cure = "mend or delete it and run `dvc repro`"
-            raise BadInput(
-                f"the runs' database {file} cannot be used ({one_line(error)}); {cure}."
-            ) from error
+            raise why_unusable(self.file, error) from error
 
-    def _create_once(self, file: Path) -> None:
-        # Two processes that both create MLflow's tables break the file: one does, all others wait.
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{file}.lock"):
-            if not file.exists():
-                new = file.with_name(file.name + ".new")
-                new.write_bytes(empty_database())
-                new.replace(file)
-
-    def _connect(self, uri: str, artifacts: Path | None) -> None:
+    def _connect(self, uri: str, artifacts: str | None) -> None:
         mlflow.set_tracking_uri(uri)
         self.uri, self.client = uri, mlflow.MlflowClient(uri)
         experiment = self.client.get_experiment_by_name(EXPERIMENT) or self._create(artifacts)
@@ -112,15 +106,19 @@ class Store:
             )
         self.experiment_id = experiment.experiment_id
 
-    def _create(self, artifacts: Path | None) -> Experiment:
+    def _create(self, artifacts: str | None) -> Experiment:
         # Without a location MLflow would put a database's artifacts below the current folder,
         # which in a queue is deleted.
-        location = artifacts.as_uri() if artifacts else None
         with suppress(mlflow.MlflowException):  # another process may have come first
-            self.client.create_experiment(EXPERIMENT, location)
+            self.client.create_experiment(EXPERIMENT, artifacts)
         experiment = self.client.get_experiment_by_name(EXPERIMENT)
         assert experiment, f"{self.uri} did not keep the experiment {EXPERIMENT!r}"
         return experiment
+
+    @property
+    def name(self) -> str:
+        """What it is called in a note: stays when its folder is moved, and has no password."""
+        return self.file.name if self.file else without_password(self.uri)
 
     def runs(self, filter_string: str) -> list[Run]:
         """The runs of this project that match an MLflow filter, newest first."""
@@ -147,9 +145,14 @@ class Store:
         for first in range(0, len(metrics), BATCH):
             self.client.log_batch(run_id, metrics=metrics[first : first + BATCH])
 
-    def locked(self) -> FileLock:
-        """Holds other processes of this machine off while a run is looked for and made."""
-        return FileLock(self.folder / "runs.lock")
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold other processes off while a run is looked for and made."""
+        with hold(self.folder / "runs.lock"):
+            if self.file:
+                # By then a process that sees the folder at another place may have opened it.
+                update_locations(self.file)
+            yield
 
     def sweep(self) -> None:
         """End the runs that a killed process of this machine left RUNNING."""
@@ -157,22 +160,6 @@ class Store:
             tags = run.data.tags
             if tags.get("host") == socket.gethostname() and not _is_alive(tags.get("process", "")):
                 self.client.set_terminated(run.info.run_id, "KILLED")
-
-
-@cache
-def empty_database() -> bytes:
-    """The content of a database with MLflow's tables and no runs.
-
-    MLflow gets there through some fifty migrations. They are made in memory: in a file each would
-    wait for the disk, five seconds in all.
-    """
-    name = "file:digits?mode=memory&cache=shared"
-    # The database lives as long as this connection.
-    with closing(sqlite3.connect(name, uri=True)) as connection, warnings.catch_warnings():
-        # SQLAlchemy's pool for databases in memory will be another one: either does.
-        warnings.simplefilter("ignore", SADeprecationWarning)
-        mlflow.MlflowClient(f"sqlite:///{name}&uri=true")
-        return connection.serialize()
 
 
 def points(
@@ -188,7 +175,7 @@ def points(
 
 
 def open_store(folder: Path) -> Store:
-    """The store, for whoever logs a run: a server that does not answer is a warning."""
+    """The store, for whoever logs a run: a server that cannot be used is a warning."""
     store = Store(folder)
     if store.connection_error:
         log.warning("%s: this run goes to %s instead", store.connection_error, store.folder)
@@ -196,7 +183,7 @@ def open_store(folder: Path) -> Store:
 
 
 def require_store(folder: Path) -> Store:
-    """The store, for whoever looks for a run. Raises BadInput when a server does not answer."""
+    """The store, for whoever looks for a run. Raises BadInput when the server cannot be used."""
     store = Store(folder)
     if store.connection_error:
         raise BadInput(f"{store.connection_error}, and what is asked for is there.")
@@ -206,26 +193,6 @@ def require_store(folder: Path) -> Store:
 def unfinished_run_file(folder: Path, key: str) -> Path:
     """Where `train` notes its run of a result, and the cost, when the store did not answer."""
     return folder / "begun" / f"{key}.json"
-
-
-def sqlite_uri(file: Path) -> str:
-    """MLflow's name for a database file, after a look that it can be opened.
-
-    With one that cannot, MLflow would try for a minute and a half.
-    """
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA schema_version")
-    return f"sqlite:///{quote(str(file))}"
-
-
-def one_line(error: Exception) -> str:
-    """An error in one short line, without the password of a server's address."""
-    return without_password(" ".join(str(error).split()))[:300]
-
-
-def without_password(text: str) -> str:
-    """http://user:secret@host as http://host."""
-    return re.sub(r"//[^/@\s]+@", "//", text)
 
 
 def _this_process() -> str:

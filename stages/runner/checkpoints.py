@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from digits.common.files import remove
+from digits.common.locks import hold
 
 log = logging.getLogger(__name__)
 WEEK = 7 * 24 * 3600  # seconds
@@ -54,10 +53,5 @@ def _held(repository: Path, folder: Path) -> Iterator[bool]:
     # The lock is not in the folder, which comes and goes.
     file = repository / ".dvc" / "tmp" / f"{folder.name}.lock"
     file.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(file)
-    with suppress(Timeout):
-        lock.acquire(blocking=False)
-    try:
-        yield lock.is_locked
-    finally:
-        lock.release()
+    with hold(file, blocking=False) as is_ours:
+        yield is_ours

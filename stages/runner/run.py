@@ -5,9 +5,8 @@ import os
 import sys
 from collections.abc import Callable
 
-from filelock import FileLock
-
 from digits.common.errors import BadInput
+from digits.common.locks import hold
 from digits.params.schema import Params, parse_params
 from stages.runner.guard import PARAMS, Guard, Snapshot
 from stages.runner.process import exit_on_signals
@@ -34,8 +33,12 @@ def run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
     os.chdir(snapshot.root)
     lock = snapshot.root / ".dvc" / "tmp" / f"{name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):  # another run of this stage may be just ending, as its DVC was killed
-        _run(name, load, snapshot)
+    try:
+        with hold(lock):  # another run of this stage may be just ending, as its DVC was killed
+            _run(name, load, snapshot)
+    except BadInput as error:  # of the lock
+        _restore_outs(name)
+        sys.exit(f"{name}: {error}")
 
 
 def _run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:

@@ -1,9 +1,9 @@
 """What a stage is given beside the params: where to write its outs, and where it may go on."""
 
-import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from digits.common.environment import main_repository
 from digits.common.files import remove, replace
 from stages.runner.checkpoints import open_checkpoints
 from stages.runner.guard import Guard
@@ -30,7 +30,7 @@ class Stage:
     @property
     def repository(self) -> Path:
         """The main repository, also when DVC runs the stage in a temporary copy of it."""
-        return Path(os.environ.get("DVC_ROOT") or Path.cwd())
+        return main_repository(Path.cwd())
 
     def out(self, path: str) -> Path:
         """Return where to write the out that will be `path`."""

@@ -1,5 +1,6 @@
 """What names the code and the params that a run came from."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import pytest
 from digits.experiments.provenance import (
     current_experiment,
     describe_source,
-    run_name,
+    git_refusal,
     uncommitted_patch,
 )
+from digits.experiments.run_names import run_name
 
 
 def exps(git: Callable[..., str]) -> str:
@@ -144,9 +146,22 @@ class TestSource:
         monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
         monkeypatch.chdir(tmp_path)
         assert run_name("") == "no-commit"
-        assert describe_source("") == {"mlflow.source.git.commit": "", "dirty": "false"}
+        assert describe_source("") == {"mlflow.source.git.commit": "", "dirty": "unknown"}
+        assert git_refusal() == ""
 
     def test_may_have_no_git_at_all(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """DVC works without git, and so does this."""
         monkeypatch.setenv("PATH", str(tmp_path))
-        assert run_name("") == "no-commit"
+        assert run_name("").startswith("no-commit-")
+        assert "No such file" in git_refusal()
+        assert describe_source("")["dirty"] == "unknown"
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+    @pytest.mark.usefixtures("git")
+    def test_of_somebody_elses_repository_is_not_known(self, tmp_path: Path) -> None:
+        assert git_refusal() == "" and describe_source("")["dirty"] == "false"
+        os.chown(tmp_path, 65534, 65534)
+        assert "safe.directory" in git_refusal()
+        source = describe_source("")
+        assert source["dirty"] == "unknown" and source["mlflow.source.git.commit"] == ""
+        assert len(source["params_sha256"]) == 64

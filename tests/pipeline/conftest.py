@@ -7,8 +7,8 @@ from uuid import uuid4
 import mlflow
 import pytest
 
+from digits.tracking.database import EXPERIMENT
 from digits.tracking.registry import MODEL
-from digits.tracking.store import EXPERIMENT
 from tests.runs import MlflowServer, free_port, mlflow_server
 from tests.scratch import Project, make_once
 

@@ -9,7 +9,8 @@ import mlflow
 import pytest
 from mlflow.entities import LoggedModelOutput, Run
 
-from digits.experiments.provenance import describe_source, run_name
+from digits.experiments.provenance import describe_source
+from digits.experiments.run_names import run_name
 from digits.params.nested import flatten
 from digits.tracking.completion import complete_run
 from digits.tracking.live import live_run

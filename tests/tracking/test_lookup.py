@@ -182,7 +182,12 @@ class TestFolder:
         assert store_folder(worktree) == here / ".mlflow"
         git("clone", "-q", "--bare", str(here), str(bare))
         git("-C", str(bare), "worktree", "add", "--detach", str(tmp_path / "of bare"))
-        assert store_folder(tmp_path / "of bare") == tmp_path / "of bare" / ".mlflow"
+        assert store_folder(tmp_path / "of bare") == bare / ".mlflow"
+        for folder in (here, worktree, tmp_path / "of bare"):
+            (folder / "project").mkdir()
+        assert store_folder(here / "project") == here / "project" / ".mlflow"
+        assert store_folder(worktree / "project") == here / "project" / ".mlflow"
+        assert store_folder(tmp_path / "of bare" / "project") == bare / "project" / ".mlflow"
 
     def test_without_git_is_in_the_repository(self, tmp_path: Path) -> None:
         assert store_folder(tmp_path) == tmp_path / ".mlflow"

@@ -1,0 +1,58 @@
+"""Files that one process at a time holds."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from digits.common.errors import BadInput
+
+_MAY_NOT_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def hold(file: Path, blocking: bool = True) -> Iterator[bool]:
+    """Hold a file until the end; what a killed process held is free again.
+
+    Parameters
+    ----------
+    file : Path
+        It is made if it is not there; its folder must be.
+    blocking : bool, default=True
+        Whether to wait until nobody else holds it.
+
+    Yields
+    ------
+    bool
+        Whether it is held: always, unless `blocking` is false.
+
+    Raises
+    ------
+    BadInput
+        When the file system has no locks, or the file cannot be made.
+    """
+    lock = FileLock(file)
+    try:
+        lock.acquire(blocking=blocking)
+    except Timeout:
+        yield False
+        return
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadInput(f"{file} cannot be locked ({reason}): {_cure(error)}.") from error
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _cure(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if number in _MAY_NOT_WRITE:
+        return "who runs this must be allowed to write there"
+    if number in _NO_ROOM:
+        return "make room there"
+    return "locks fail on its file system, so keep the repository on another, as a local disk"

@@ -1,0 +1,44 @@
+"""Errors of MLflow and of addresses in one line, without a password."""
+
+import os
+import re
+import textwrap
+from collections.abc import Iterator
+from urllib.parse import quote, unquote
+
+LONGEST = 600  # letters: MLflow's advice stands at the end of its texts
+
+# What else a client shows to a server.
+_SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+
+
+def one_line(error: Exception) -> str:
+    """An error in one line, without a server's page, and without any part of a password."""
+    text = re.sub(r"\s*Response body: '?<.*", "", str(error), flags=re.DOTALL)
+    text = without_password(text)
+    for part in _secret_parts():
+        text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "***", text)
+    return textwrap.shorten(text, LONGEST, placeholder=" ...").rstrip(".")
+
+
+def without_password(text: str) -> str:
+    """A text with http://host in the place of http://user:secret@host.
+
+    A password may hold any sign, also those that should have been written with %: all is taken
+    away up to the last @. An address without a host, as file:///home/me@work, is left as it is.
+    """
+    _, _, rest = os.environ.get("MLFLOW_TRACKING_URI", "").partition("://")
+    if "@" in rest and not rest.startswith("/"):  # with blanks, it is more than one word
+        text = text.replace(rest, rest.rpartition("@")[2])
+    return re.sub(r"(?<=//)(?!/)\S*@", "", text)
+
+
+def _secret_parts() -> Iterator[str]:
+    """The passwords of the environment and their parts, which MLflow may show, longest first."""
+    _, _, address = os.environ.get("MLFLOW_TRACKING_URI", "").partition("://")
+    user = address.rpartition("@")[0]
+    secrets = {user.partition(":")[2] or user, *(os.environ.get(name, "") for name in _SECRETS)}
+    forms = {form for secret in secrets for form in (secret, unquote(secret))}
+    forms |= {quote(form, safe="") for form in forms}
+    parts = {part for form in forms for part in (form, *re.split(r"\W+", form))}
+    yield from sorted((part for part in parts if len(part) > 1), key=len, reverse=True)
