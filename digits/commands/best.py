@@ -1,11 +1,13 @@
 """`python -m digits best`: experiments ranked by validation."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from digits.commands.options import add_confidence
 from digits.commands.output import percent, text_table
+from digits.common.errors import BadInput
 from digits.experiments.git import ROOT
 
 if TYPE_CHECKING:
@@ -25,14 +27,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_confidence(parser, "of the comparison")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Rank and print."""
+def run(arguments: argparse.Namespace) -> int:
+    """Rank and print; the exit code is 4 when the workspace is not one result and left out."""
+    from digits.experiments.lock import NotOneResult
+    from digits.experiments.names import WORKSPACE, list_revisions
     from digits.experiments.ranking import rank_experiments
-    from digits.experiments.revisions import WORKSPACE, experiment_names
+    from digits.experiments.revisions import open_result
 
-    names = arguments.revisions or [WORKSPACE, *experiment_names(ROOT)]
+    names, exit_code = arguments.revisions, 0
+    if not names:
+        names = [WORKSPACE, *list_revisions(ROOT)]
+        try:
+            with open_result(ROOT, WORKSPACE) as result:
+                result.check("validation")
+        except NotOneResult as error:
+            names.remove(WORKSPACE)
+            if not names:
+                raise
+            print(f"digits: left out: {error}", file=sys.stderr)
+            exit_code = error.exit_code
+        except BadInput:
+            pass  # nothing has run here: it is among those that were not validated
     ranks, not_validated = rank_experiments(ROOT, names, arguments.confidence)
     print(ranking_text(ranks, not_validated, arguments.confidence), end="")
+    return exit_code
 
 
 def ranking_text(ranks: Sequence["Rank"], not_validated: Sequence[str], confidence: float) -> str:
@@ -69,11 +87,11 @@ def _cells(place: int, rank: "Rank") -> list[str]:
 
 
 def _conclusion(ranks: Sequence["Rank"], not_validated: Sequence[str]) -> str:
-    from digits.experiments.comparison import BETTER, UNDECIDED
+    from digits.experiments.comparison import BETTER, SAME, UNDECIDED
     from digits.experiments.ranking import compared_results
 
     # A later one is "better" on the images that both were validated on, if those are few.
-    alike = [rank.name for rank in ranks if rank.verdict in (UNDECIDED, BETTER)]
+    alike = [rank.name for rank in ranks if rank.verdict in (SAME, UNDECIDED, BETTER)]
     not_compared = [rank.name for rank in ranks[1:] if rank.p_value is None]
     if len(ranks) == 1:
         sentences = ["Only one has been validated: nothing to compare it with."]

@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Compare, print, and draw the gallery that was asked for."""
     from digits.experiments.comparison import compare, compare_pairs
-    from digits.experiments.revisions import WORKSPACE, read_revision
+    from digits.experiments.names import WORKSPACE
+    from digits.experiments.revisions import read_revision
 
     check_writable("--gallery", arguments.gallery)
     names = arguments.revisions or ["main"]
@@ -71,9 +72,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _write_gallery(a: "Revision", b: "Revision", path: Path) -> None:
     from digits.commands.side_by_side import changed_predictions
-    from digits.experiments.revisions import read_array
+    from digits.experiments.revisions import open_result
 
-    images = read_array(ROOT, b.name, "data/raw/images.npy")[a.predictions.rows]
+    with open_result(ROOT, b.name) as result:
+        images = result.read_array("data/raw/images.npy")[a.predictions.rows]
     classes = ["no", "yes"] if a.predictions.is_yes_no else [str(digit) for digit in range(10)]
     models = (a.name, a.predictions), (b.name, b.predictions)
     figure = changed_predictions(images, *models, classes)
@@ -110,7 +112,7 @@ def _json_values(comparison: "Comparison") -> dict[str, object]:
 
 def comparison_text(comparison: "Comparison", markdown: bool = False) -> str:
     """One comparison for a terminal, or as Markdown for a pull request."""
-    from digits.experiments.comparison import UNDECIDED
+    from digits.experiments.comparison import SAME, UNDECIDED
 
     def name(text: str) -> str:
         return code_span(text) if markdown else text
@@ -118,7 +120,7 @@ def comparison_text(comparison: "Comparison", markdown: bool = False) -> str:
     accuracy, level = comparison.accuracy, percent(comparison.confidence)
     a, b = name(comparison.a), name(comparison.b)
     verdict = f"**{accuracy.verdict}**" if markdown else accuracy.verdict
-    than = "" if accuracy.verdict == UNDECIDED else f" than {a}"
+    than = {UNDECIDED: "", SAME: ", prediction by prediction"}.get(accuracy.verdict, f" than {a}")
     blocks = [
         f"{b} against {a}: {verdict}{than}.",
         f"Of {comparison.n:,} images {a} alone read {accuracy.only_a} right, "

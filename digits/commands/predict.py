@@ -73,11 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _workspace() -> "Reader":
+    from digits.experiments.names import WORKSPACE
+    from digits.experiments.revisions import PREDICTIONS, open_result
     from digits.inference.reader import load_reader
-    from digits.params.schema import read_params
 
-    target = read_params(ROOT / "params.yaml").target
-    return load_reader(ROOT / "models" / "model.skops", ROOT / "models" / "validation", target)
+    with open_result(ROOT, WORKSPACE) as result:
+        result.check("validation")  # the model belongs to it
+        model, target = ROOT / "models" / "model.skops", result.params["target"]
+    return load_reader(model, ROOT / PREDICTIONS["validation"], target)
 
 
 def _champion() -> "Reader":

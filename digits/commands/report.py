@@ -29,9 +29,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Write both reports; if there is no comparison, they say why."""
     from digits.commands.compare import comparison_text
     from digits.experiments.comparison import compare
-    from digits.experiments.revisions import WORKSPACE, read_revision
+    from digits.experiments.names import WORKSPACE
+    from digits.experiments.revisions import open_result, read_revision
 
     against = arguments.against
+    with open_result(ROOT, WORKSPACE) as result:
+        result.check("test")  # all that the report shows is in the workspace
     try:
         a, b = read_revision(ROOT, against), read_revision(ROOT, WORKSPACE)
         comparison = comparison_text(compare(a, b), markdown=True)

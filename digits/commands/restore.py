@@ -2,13 +2,14 @@
 
 import argparse
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from digits.commands.runs import mlflow_errors_as_bad_input, open_runs
 from digits.common.errors import BadInput
-from digits.experiments.git import ROOT, head_commit, run_git
+from digits.experiments.git import ROOT, GitError, head_commit, run_git
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -51,15 +52,52 @@ def restore(root: Path, store: "Store", name: str) -> str:
     Raises
     ------
     BadInput
-        When there are changes that are not committed, when there is no such run, or when git does
-        not have its commit; then nothing has been changed.
+        When there are changes that are not committed, when there is no such run, when git does not
+        have its commit, or when DVC cannot check out its data; then nothing has been changed.
     """
-    from digits.experiments.provenance import EXPERIMENT_PATHS
+    from digits.experiments.checkout import check_checkout
+    from digits.experiments.lock import LOCK, Lock
     from digits.experiments.queue import run_dvc
     from digits.tracking.registry import find_run
 
     run = find_run(store, name)
-    commit = run.data.tags.get("mlflow.source.git.commit", "")
+    run_name, commit = run.info.run_name, run.data.tags.get("mlflow.source.git.commit", "")
+    _check_nothing_is_edited(root)
+    with TemporaryDirectory() as temporary:
+        artifacts = Path(store.client.download_artifacts(run.info.run_id, "", temporary))
+        lock_file = artifacts / "project" / LOCK
+        if not lock_file.exists() or not commit:
+            missing = LOCK if commit else "its commit"
+            raise BadInput(f"the run {run_name} is not complete: it lacks {missing}.")
+        hashes = Lock.parse(lock_file.read_text(encoding="utf-8"), run_name).hashes()
+        # A patch in a run that is not dirty was logged before a kill, then committed.
+        patch = artifacts / "project" / "uncommitted.diff" if _is_dirty(run) else None
+        files = _kept_by_git(artifacts, hashes)
+        _check_patch(root, run_name, commit, patch)
+        targets = {target for _, target in files}
+        cached = {
+            path: md5
+            for path, md5 in hashes.items()
+            if path not in targets and path.split("/")[0] in ("data", "models")
+        }
+        check_checkout(root, run_name, cached)
+        # From here on the workspace changes.
+        if is_elsewhere := commit != head_commit(root):
+            run_git(root, "switch", "--quiet", "--detach", commit)
+        try:
+            _restore_files(root, files, patch)
+        except BadInput:  # git did not take the patch, nor any part of it
+            if is_elsewhere:
+                run_git(root, "checkout", "--quiet", "-")
+            raise
+    run_dvc(root, "checkout", "--force")
+    beyond = ", with what was not committed then" if _is_dirty(run) else ""
+    return f"The workspace is that of the run {run_name}, commit {commit[:7]}{beyond}."
+
+
+def _check_nothing_is_edited(root: Path) -> None:
+    from digits.experiments.provenance import EXPERIMENT_PATHS
+
     status = ["status", "--porcelain"]
     changed = run_git(root, *status, "--untracked-files=no")
     changed += run_git(root, *status, "--", *EXPERIMENT_PATHS)
@@ -68,51 +106,44 @@ def restore(root: Path, store: "Store", name: str) -> str:
             f"there are changes that are not committed ({first}, ...): "
             "commit or `git stash -u` them first."
         )
+
+
+def _check_patch(root: Path, run_name: str, commit: str, patch: Path | None) -> None:
+    """Check that git has the commit, and can apply to it what was not committed."""
     with TemporaryDirectory() as temporary:
-        artifacts = Path(store.client.download_artifacts(run.info.run_id, "", temporary))
-        if not (artifacts / "project" / "dvc.lock").exists() or not commit:
-            missing = "dvc.lock" if commit else "its commit"
-            raise BadInput(f"the run {run.info.run_name} is not complete: it lacks {missing}.")
-        if is_elsewhere := commit != head_commit(root):
-            run_git(root, "switch", "--quiet", "--detach", commit)
+        index = {"GIT_INDEX_FILE": str(Path(temporary) / "index")}  # the person's own stays
         try:
-            _restore_files(root, artifacts, _is_dirty(run))
-        except BadInput:  # git did not take the patch, nor any part of it
-            if is_elsewhere:
-                run_git(root, "checkout", "--quiet", "-")
-            raise
-    run_dvc(root, "checkout", "--force", "--quiet")
-    beyond = ", with what was not committed then" if _is_dirty(run) else ""
-    return f"The workspace is that of the run {run.info.run_name}, commit {commit[:7]}{beyond}."
+            run_git(root, "read-tree", commit, **index)
+        except GitError as error:
+            raise BadInput(
+                f"git does not have {commit}, the commit of the run {run_name}: "
+                f"`git fetch` from where it was made brings it ({error})."
+            ) from error
+        if patch and patch.exists():
+            run_git(root, "apply", "--cached", "--whitespace=nowarn", str(patch), **index)
 
 
-def _restore_files(root: Path, artifacts: Path, is_dirty: bool) -> None:
+def _restore_files(root: Path, files: list[tuple[Path, str]], patch: Path | None) -> None:
     """Apply what was not committed, and bring back the results that git keeps."""
     from digits.common.files import remove, replace
 
-    # A patch in a run that is not dirty was logged before a kill, then committed.
-    if is_dirty and (patch := artifacts / "project" / "uncommitted.diff").exists():
+    if patch and patch.exists():
         run_git(root, "apply", "--whitespace=nowarn", str(patch))
-    for source, target in _kept_by_git(artifacts):
+    for source, target in files:
         new = root / f"{target}.new"
         remove(new)
         new.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(artifacts / source, new)
+        shutil.move(source, new)
         replace(new, root / target)
 
 
-def _kept_by_git(artifacts: Path) -> list[tuple[str, str]]:
+def _kept_by_git(artifacts: Path, outs: Iterable[str]) -> list[tuple[Path, str]]:
     """Artifacts and their places in the workspace: params.yaml, dvc.lock, and what that names."""
-    from digits.common.dvc_yaml import parse_yaml
-
-    text = (artifacts / "project" / "dvc.lock").read_text(encoding="utf-8")
-    stages = parse_yaml(text, "dvc.lock")["stages"].values()
-    outs = [out["path"] for stage in stages for out in stage["outs"]]
-    places = [("project/params.yaml", "params.yaml"), ("project/dvc.lock", "dvc.lock")]
+    places = [(artifacts / "project" / name, name) for name in ("params.yaml", "dvc.lock")]
     for path in outs:
         artifact = path.removeprefix("plots/") if path == "plots/pictures" else path
         if path.split("/")[0] in ("metrics", "plots") and (artifacts / artifact).exists():
-            places.append((artifact, path))
+            places.append((artifacts / artifact, path))
     return places
 
 

@@ -81,9 +81,13 @@ def save_for_serving(model: str, folder: Path) -> Path:
 
 
 def _model_file(model: str, folder: Path) -> Path:
+    from digits.experiments.names import WORKSPACE
+    from digits.experiments.revisions import open_result
     from digits.tracking.registry import download_champion, download_model, find_run
 
-    if model == "workspace":
+    if model == WORKSPACE:
+        with open_result(ROOT, WORKSPACE) as result:
+            result.check("validation")  # the model belongs to it
         if not (file := ROOT / "models" / "model.skops").exists():
             name = file.relative_to(ROOT).as_posix()
             raise BadInput(f"{name} is not there: `dvc repro` or `dvc pull` brings it.")

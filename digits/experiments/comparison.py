@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digits.common.errors import BadInput
-from digits.experiments.paired import holm, mcnemar, paired_difference
+from digits.experiments.paired import are_same, holm, mcnemar, paired_difference
 from digits.experiments.revisions import Revision
 from digits.metrics.classification import RANKING_METRICS, by_class
 from digits.metrics.intervals import percentile_interval, resampled_counts, resampled_ranking
 from digits.metrics.predictions import Predictions
 from digits.params.nested import flatten
 
-BETTER, WORSE, UNDECIDED = "better", "worse", "cannot tell apart"
+BETTER, WORSE, UNDECIDED, SAME = "better", "worse", "cannot tell apart", "the same"
 
 
 def verdict(difference: float, is_significant: bool) -> str:
@@ -97,7 +97,8 @@ def compare(a: Revision, b: Revision, confidence: float = 0.95) -> Comparison:
 
     The verdict on the accuracy, and on each digit's recall, is that of McNemar's exact test, for
     the ten digits with Holm's correction. On other metrics it is whether 0 lies outside the
-    percentile interval of the paired bootstrap.
+    percentile interval of the paired bootstrap. Where all predictions and scores are equal, byte
+    for byte, every verdict is that they are the same.
 
     Parameters
     ----------
@@ -120,6 +121,9 @@ def compare(a: Revision, b: Revision, confidence: float = 0.95) -> Comparison:
         others = _compare_macro(first, second, confidence)
         per_digit = _compare_digits(first, second, confidence)
     metrics = [accuracy, *others]
+    if are_same(first, second):
+        metrics = [replace(metric, verdict=SAME) for metric in metrics]
+        per_digit = [replace(recall, verdict=SAME) for recall in per_digit]
     params = _differing_params(a, b)
     return Comparison(a.name, b.name, len(first.rows), confidence, metrics, per_digit, params)
 
@@ -179,7 +183,7 @@ def _compare_proportions(
 
 def _with_p_value(difference: Difference, p: float, confidence: float) -> Difference:
     word = verdict(difference.difference, is_significant(p, confidence))
-    return replace(difference, p_value=p, verdict=word)
+    return replace(difference, p_value=p, verdict=SAME if difference.verdict == SAME else word)
 
 
 def _compare_digits(a: Predictions, b: Predictions, confidence: float) -> list[Difference]:

@@ -4,7 +4,6 @@ An experiment is a commit. It is a rung's when it has the rung's name and params
 is the code of the working tree, as far as the result depends on it.
 """
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,15 @@ from digits.experiments.git import (
     untracked_files,
 )
 from digits.experiments.ladder import Ladder, Rung, dvc_overrides, rung_params
+from digits.experiments.lock import Part
 from digits.experiments.queue import read_queue, run_dvc, run_queue
+from digits.experiments.revisions import open_result
 from digits.params.nested import flatten
 from digits.params.schema import parse_params
 
 log = logging.getLogger(__name__)
 
-PARTS = ("validation", "test")
+PARTS: tuple[Part, ...] = ("validation", "test")
 
 
 def find_experiments(root: Path, ladder: Ladder) -> dict[str, str]:
@@ -139,6 +140,6 @@ def _remove_experiment(root: Path, name: str) -> None:
 
 def read_results(root: Path, commit: str) -> dict[str, Any]:
     """The metrics of an experiment by name, such as `test.accuracy`. Raises BadInput."""
-    return flatten(
-        {part: json.loads(read_file(root, commit, f"metrics/{part}.json")) for part in PARTS}
-    )
+    with open_result(root, commit) as result:
+        result.check("test")
+        return flatten({part: result.read_metrics(part) for part in PARTS})

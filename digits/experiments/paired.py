@@ -1,11 +1,28 @@
 """Paired comparison of two models on the same images: McNemar's test and Tango's interval."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import binomtest, norm
+
+from digits.metrics.predictions import Predictions
+
+
+def are_same(a: Predictions, b: Predictions) -> bool:
+    """Whether two models' predictions of the same images, scores included, are equal in all bytes.
+
+    Parameters
+    ----------
+    a, b : Predictions
+        Of the two models.
+    """
+    pairs = [(getattr(a, field.name), getattr(b, field.name)) for field in fields(Predictions)]
+    return all(
+        x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes() for x, y in pairs
+    )
 
 
 def paired_difference(only_a: int, only_b: int, n: int, confidence: float) -> tuple[float, float]:

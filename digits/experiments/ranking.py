@@ -1,5 +1,6 @@
 """Experiments ranked by validation, each compared with the first; the test set is never read."""
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digits.common.errors import BadInput
-from digits.experiments.comparison import is_significant, verdict
-from digits.experiments.paired import holm, mcnemar, paired_difference
-from digits.experiments.revisions import (
-    NoSuchRevision,
-    NotCached,
-    Revision,
-    read_metrics,
-    read_revision,
-)
+from digits.experiments.comparison import SAME, is_significant, verdict
+from digits.experiments.lock import NotOneResult
+from digits.experiments.names import WORKSPACE, NoSuchRevision
+from digits.experiments.paired import are_same, holm, mcnemar, paired_difference
+from digits.experiments.revisions import NotCached, Revision, read_metrics, read_revision
 from digits.metrics.predictions import Predictions
+
+log = logging.getLogger(__name__)
 
 FIRST = "the first"
 OTHER_IMAGES = "validated on other images"
@@ -176,6 +175,8 @@ def compare_validation(
     difference = (only_b - only_a) / n
     low, high = paired_difference(only_a, only_b, n, confidence)
     word = verdict(difference, is_significant(p, confidence))
+    if are_same(first, other):
+        word = SAME
     return PairedValidation(word, n, only_a, only_b, p, difference, low, high)
 
 
@@ -185,8 +186,13 @@ def _read_validation(root: Path, name: str) -> dict[str, Any]:
         return read_metrics(root, name, "validation")
     except NoSuchRevision:
         raise
+    except NotOneResult as error:
+        if name == WORKSPACE:
+            raise
+        log.warning("%s", error)
     except BadInput:
-        return {}
+        pass
+    return {}
 
 
 def _read_predictions(root: Path, name: str) -> Revision | None:
@@ -235,6 +241,7 @@ def _correct(ranks: list[Rank], confidence: float) -> list[Rank]:
         else:
             p = p_values[results.index(rank.result)]
             word = verdict(rank.difference, is_significant(p, confidence))
+            word = SAME if rank.verdict == SAME else word
             corrected.append(replace(rank, p_value=p, verdict=word))
     return corrected
 

@@ -1,28 +1,33 @@
-"""The results of a revision of this repository, read by git and DVC without checking it out."""
+"""The result of a revision, an experiment or the workspace: what its dvc.lock names, nothing else.
 
+Every command that shows a result asks here. Data comes out of DVC's cache or from its remote by the
+hashes in dvc.lock, without checking anything out.
+"""
+
+import hashlib
 import json
-from collections import Counter
+import logging
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any
 
 import numpy as np
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo
-from dvc.scm import RevError, SCMError, resolve_rev
 from dvc_data.index import DataIndexDirError
 from numpy.typing import NDArray
 
-from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
-from digits.experiments.git import check_repository, list_experiments
+from digits.experiments.lock import LOCK, PARAMS, Lock, Part, differing_params
+from digits.experiments.names import WORKSPACE, describe_head, find_commit
+from digits.experiments.workspace import check_workspace
 from digits.metrics.predictions import Predictions
 
-WORKSPACE = "workspace"
-
-Part = Literal["test", "validation"]
+log = logging.getLogger(__name__)
 
 # Where the predictions on each part are.
 PREDICTIONS = {"test": "data/predictions", "validation": "models/validation"}
@@ -34,10 +39,6 @@ class NotCached(BadInput):
     exit_code = 3
 
 
-class NoSuchRevision(BadInput):
-    """Neither git nor DVC knows the name."""
-
-
 @dataclass(frozen=True)
 class Revision:
     """The results of one revision on the test images, or in its validation.
@@ -47,7 +48,7 @@ class Revision:
     name : str
         As it was named by the user.
     params : mapping
-        The params that mattered, nested: of `models` only the chosen one.
+        The params that were used, nested: of `models` only the chosen one.
     metrics : mapping of str to number
         Of one part.
     predictions : Predictions
@@ -60,8 +61,132 @@ class Revision:
     predictions: Predictions
 
 
-def read_revision(root: Path, name: str, part: Part = "test") -> Revision:
-    """Read the results of a revision.
+class Result:
+    """What one revision or the workspace made.
+
+    Parameters
+    ----------
+    repo : Repo
+        DVC's, of that revision.
+    name : str
+        As it was named by the user.
+    lock : Lock
+        Its dvc.lock.
+    """
+
+    def __init__(self, repo: Repo, name: str, lock: Lock) -> None:
+        self.name = name
+        self.lock = lock
+        self._repo = repo
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The params that were used, nested: of `models` the chosen one alone."""
+        return self.lock.params()
+
+    def check(self, part: Part) -> None:
+        """Check that all that a part is made of belongs together.
+
+        Raises
+        ------
+        BadInput
+            When a stage has not run.
+        NotOneResult
+            When the stages ran on different things, or when the workspace has other files, params
+            or code than its dvc.lock names.
+        """
+        self.lock.check(part)
+        if self.name == WORKSPACE:
+            check_workspace(self._repo, self.lock, part)
+
+    def read_metrics(self, part: Part) -> dict[str, Any]:
+        """Read the metrics of one part. Raises BadInput without any."""
+        path = f"metrics/{part}.json"
+        content = self._read_kept_by_git(path)
+        try:
+            values: dict[str, Any] = json.loads(content)
+        except ValueError as error:
+            raise BadInput(f"{path} of {self.name} is not valid JSON: {error}.") from error
+        return values
+
+    def read(self, part: Part) -> Revision:
+        """Read the results of one part.
+
+        Raises
+        ------
+        NotCached
+            When its predictions are neither in DVC's cache nor on the remote.
+        BadInput
+            When it has no results, or in another form; `check`'s errors too.
+        """
+        self.check(part)
+        metrics = self.read_metrics(part)
+        if metrics.get("n") == 0:
+            raise BadInput(f"{self.name} was not validated: its train.validate is none.")
+        folder = PREDICTIONS[part]
+        predictions = Predictions.load(lambda file: self._open(f"{folder}/{file}"))
+        return Revision(self.name, self.params, metrics, predictions)
+
+    def read_array(self, path: str) -> NDArray:
+        """Read an .npy file that DVC tracks. Raises NotCached."""
+        array: NDArray = np.lib.format.read_array(self._open(path), allow_pickle=False)
+        return array
+
+    def copy_file(self, path: str, folder: Path) -> Path:
+        """Write a file that DVC tracks into a folder, under its own name. Raises NotCached."""
+        target = folder / path.rpartition("/")[2]
+        with target.open("wb") as file:
+            shutil.copyfileobj(self._open(path), file)
+        return target
+
+    def _open(self, path: str) -> BytesIO:
+        """Open a file by the hash that dvc.lock has of it or of its folder."""
+        try:
+            md5 = self._repo.datafs.checksum(path)
+            with self._repo.datafs.open(path, "rb") as file:
+                content: bytes = file.read()
+        except (OSError, KeyError, DvcException, DataIndexDirError) as error:
+            file_here = Path(self._repo.root_dir, path)
+            if self.name == WORKSPACE and file_here.is_file():
+                return BytesIO(file_here.read_bytes())  # `check` has found it to be dvc.lock's
+            command = f"`dvc pull` in a checkout of {self.name}, or `dvc repro` there,"
+            if self.name == WORKSPACE:
+                command = "`dvc pull` or `dvc repro`"
+            raise NotCached(
+                f"{path} of {self.name} is not on this machine: {command} brings it."
+            ) from error
+        if _md5(content) != md5:
+            raise BadInput(
+                f"{path} of {self.name} is damaged in DVC's cache: its MD5 is not {md5}, which "
+                f"its {LOCK} names; `dvc fetch`, or `dvc repro --force` there, makes it again."
+            )
+        return BytesIO(content)
+
+    def _read_kept_by_git(self, path: str) -> bytes:
+        """Read a metrics file, which git keeps and DVC's run cache too."""
+        md5 = self.lock.hash(path)
+        location = self._repo.fs.join(self._repo.root_dir, *path.split("/"))
+        cached = Path(self._repo.cache.local.oid_to_path(md5))
+        candidates = []
+        if self._repo.fs.exists(location):
+            with self._repo.fs.open(location, "rb") as file:
+                candidates.append(file.read())
+        if cached.is_file():
+            candidates.append(cached.read_bytes())
+        for content in candidates:
+            if md5 in (_md5(content), _md5(content.replace(b"\r\n", b"\n"))):
+                return content
+        problem = f"is not the one that its {LOCK} names" if candidates else "is not there"
+        raise BadInput(f"{path} of {self.name} {problem}: `dvc repro` there makes it again.")
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+@contextmanager
+def open_result(root: Path, name: str) -> Iterator[Result]:
+    """Open what a revision or the workspace made.
 
     Parameters
     ----------
@@ -69,130 +194,60 @@ def read_revision(root: Path, name: str, part: Part = "test") -> Revision:
         The repository.
     name : str
         A branch, tag, commit, DVC experiment, or `workspace`.
-    part : {"test", "validation"}, default="test"
-        Which results.
 
     Raises
     ------
     NoSuchRevision
-        When there is no such revision.
-    NotCached
-        When its predictions are neither in DVC's cache nor on the remote.
+        When there is no such revision, or several.
     BadInput
-        When it has no results, or in another form.
+        When it has no results.
     """
-    with _open_revision(root, name) as repo:
-        metrics = _read_metrics(repo, name, part)
-        if metrics.get("n") == 0:
-            raise BadInput(f"{name} was not validated: its train.validate is none.")
-        params = _read_params(repo, name)
-        folder = PREDICTIONS[part]
-        predictions = Predictions.load(lambda file: _open_out(repo, f"{folder}/{file}", name))
-    return Revision(name, params, metrics, predictions)
-
-
-def read_array(root: Path, name: str, path: str) -> NDArray:
-    """Read an .npy file that DVC tracks, as it is in a revision. Raises as `read_revision`."""
-    with _open_revision(root, name) as repo, _open_out(repo, path, name) as file:
-        array: NDArray = np.lib.format.read_array(file, allow_pickle=False)
-        return array
-
-
-def read_metrics(root: Path, name: str, part: Part) -> dict[str, Any]:
-    """Read the metrics of one part of a revision, which git has. Raises BadInput without any."""
-    with _open_revision(root, name) as repo:
-        return _read_metrics(repo, name, part)
-
-
-def read_hash(root: Path, name: str, path: str) -> str:
-    """Read DVC's hash of one of a revision's outs. Raises BadInput when its dvc.lock has none."""
-    with _open_revision(root, name) as repo:
-        lock = parse_yaml(_read_text(repo, "dvc.lock", name), f"{name}:dvc.lock")
-    outs = [out for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])]
-    hashes = [str(out["md5"]) for out in outs if out["path"] == path]
-    if not hashes:
-        raise BadInput(f"{name}:dvc.lock knows nothing of {path}: `dvc repro` there makes it.")
-    return hashes[0]
-
-
-def experiment_names(root: Path) -> list[str]:
-    """The names of the repository's DVC experiments, the newest first.
-
-    Those that share a name are named by their short commits instead.
-    """
-    check_repository(root)
-    experiments = list_experiments(root)
-    times_used = Counter(experiment.name for experiment in experiments)
-    return [
-        experiment.name if times_used[experiment.name] == 1 else experiment.short_commit
-        for experiment in experiments
-    ]
-
-
-@contextmanager
-def _open_revision(root: Path, name: str) -> Iterator[Repo]:
-    check_repository(root)
+    commit = "" if name == WORKSPACE else find_commit(root, name)
+    if name == WORKSPACE:
+        describe_head(root)
     try:
-        with Repo(str(root)) as repo:
-            if name == WORKSPACE:
-                yield repo
-                return
-            commit = resolve_rev(repo.scm, name)
-        with Repo(str(root), rev=commit) as repo:
-            yield repo
-    except (RevError, SCMError) as error:
-        namesakes = [each.short_commit for each in list_experiments(root) if each.name == name]
-        if len(namesakes) > 1:
-            raise NoSuchRevision(
-                f"{len(namesakes)} experiments are called {name}: "
-                f"allowed is the commit of one ({', '.join(namesakes)})."
-            ) from error
-        raise NoSuchRevision(
-            f"{name} is no revision here: allowed are {WORKSPACE}, branches, tags, commits "
-            "and DVC experiments (`dvc exp show`)."
-        ) from error
+        with Repo(str(root), rev=commit or None) as repo:
+            lock = _read_lock(repo, name)
+            if commit:
+                _warn_of_edited_params(repo, lock)
+            yield Result(repo, name, lock)
     except NotDvcRepoError as error:
         raise BadInput(f"{name} has no DVC pipeline: {error}.") from error
 
 
-def _read_metrics(repo: Repo, name: str, part: Part) -> dict[str, Any]:
-    path = f"metrics/{part}.json"
+def _read_lock(repo: Repo, name: str) -> Lock:
     try:
-        values: dict[str, Any] = json.loads(_read_text(repo, path, name))
-    except ValueError as error:
-        raise BadInput(f"{path} of {name} is not valid JSON: {error}.") from error
-    return values
-
-
-def _read_params(repo: Repo, name: str) -> dict[str, Any]:
-    """The params that mattered. An older revision had another schema, so they are not checked."""
-    source = f"{name}:params.yaml"
-    values: dict[str, Any] = parse_yaml(_read_text(repo, "params.yaml", name), source)
-    try:
-        model = values["train"]["model"]
-        return values | {"models": {model: values["models"][model]}}
-    except (KeyError, TypeError) as error:
-        raise BadInput(
-            f"{source} has no train.model with a section of its own under models."
-        ) from error
-
-
-def _read_text(repo: Repo, path: str, name: str) -> str:
-    location = repo.fs.join(repo.root_dir, *path.split("/"))
-    try:
-        with repo.fs.open(location, "r", encoding="utf-8") as file:
-            text: str = file.read()
+        with repo.fs.open(repo.fs.join(repo.root_dir, LOCK), "r", encoding="utf-8") as file:
+            return Lock.parse(file.read(), name)
     except FileNotFoundError as error:
-        raise BadInput(f"{name} has no {path}: `dvc repro` makes it, and git keeps it.") from error
-    return text
+        raise BadInput(f"{name} has no {LOCK}: `dvc repro` makes it, and git keeps it.") from error
 
 
-def _open_out(repo: Repo, path: str, name: str) -> IO[bytes]:
+def _warn_of_edited_params(repo: Repo, lock: Lock) -> None:
+    """Log a warning when params.yaml was committed with values that have not run."""
     try:
-        file: IO[bytes] = repo.dvcfs.open(path, "rb")
-    except (OSError, DvcException, DataIndexDirError) as error:
-        command = f"`dvc pull` in a checkout of {name}, or `dvc repro` there,"
-        if name == WORKSPACE:
-            command = "`dvc repro`"
-        raise NotCached(f"{path} of {name} is not on this machine: {command} brings it.") from error
-    return file
+        with repo.fs.open(repo.fs.join(repo.root_dir, PARAMS), "rb") as file:
+            differing = differing_params(lock, file.read())
+    except (BadInput, FileNotFoundError):
+        return  # what it says does not matter: dvc.lock has the params that were used
+    if differing:
+        log.warning("%s: %s.", lock.owner, "; ".join(differing.values()))
+
+
+def read_revision(root: Path, name: str, part: Part = "test") -> Revision:
+    """Read the results of a revision. Parameters and errors as `open_result`, `Result.read`."""
+    with open_result(root, name) as result:
+        return result.read(part)
+
+
+def read_metrics(root: Path, name: str, part: Part) -> dict[str, Any]:
+    """Read the metrics of one part of a revision. Errors as `read_revision`."""
+    with open_result(root, name) as result:
+        result.check(part)
+        return result.read_metrics(part)
+
+
+def read_hash(root: Path, name: str, path: str) -> str:
+    """Read DVC's hash of one of a revision's outs. Raises BadInput when its dvc.lock has none."""
+    with open_result(root, name) as result:
+        return result.lock.hash(path)

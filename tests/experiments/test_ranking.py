@@ -12,9 +12,10 @@ from statsmodels.stats.multitest import multipletests
 from digits.common.errors import BadInput
 from digits.experiments import ranking
 from digits.experiments.comparison import UNDECIDED
+from digits.experiments.names import NoSuchRevision
 from digits.experiments.paired import mcnemar, paired_difference
 from digits.experiments.ranking import Rank, rank_experiments
-from digits.experiments.revisions import NoSuchRevision, NotCached, Revision
+from digits.experiments.revisions import NotCached, Revision
 from digits.metrics.predictions import Predictions
 from tests.experiments.test_revisions import digits
 from tests.scratch import Project

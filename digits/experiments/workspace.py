@@ -1,0 +1,127 @@
+"""Whether the files of the workspace are those of its dvc.lock."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from dvc.dependency.param import ParamsDependency
+from dvc.exceptions import DvcException
+from dvc.output import Output
+from dvc.repo import Repo
+from dvc.stage import Stage
+
+from digits.common.errors import BadInput
+from digits.experiments.git import list_experiments, try_git
+from digits.experiments.lock import (
+    LOCK,
+    PARAMS,
+    STAGES,
+    Lock,
+    NotOneResult,
+    Part,
+    differing_params,
+)
+
+MAX_NAMED = 4  # of the params or files that differ
+
+
+def check_workspace(repo: Repo, lock: Lock, part: Part) -> None:
+    """Check that params, code and data are those that the workspace's dvc.lock names.
+
+    What was deleted is no other result: the cache has it.
+
+    Parameters
+    ----------
+    repo : Repo
+        DVC's, of the workspace.
+    lock : Lock
+        The workspace's dvc.lock.
+    part : {"test", "validation"}
+        Only what this part depends on is looked at.
+
+    Raises
+    ------
+    BadInput
+        When params.yaml or dvc.yaml cannot be read.
+    NotOneResult
+        When they are not; it says which are whose, and what to do.
+    """
+    try:
+        stages = [repo.stage.load_one("dvc.yaml", name) for name in STAGES[part]]
+        params = _edited_params(repo, stages, lock)
+        code = list(dict.fromkeys(_edited_inputs(stages)))
+        outs = [out for stage in stages for out in stage.outs if _is_another(out)]
+        others = [_describe(Path(repo.root_dir), out) for out in outs]
+    except DvcException as error:
+        raise BadInput(f"DVC cannot tell what the workspace is: {error}.") from error
+    problems = [*params]
+    if code:
+        problems.append(f"{_enumerate(code)} changed since these results were made")
+    if params or code:
+        problems[-1] += " (`dvc repro` runs it)"
+    if others:
+        commands = {"`dvc checkout`" if out.use_cache else "`git restore`" for out in outs}
+        how = " and ".join(sorted(commands))
+        problems.append(f"{_enumerate(others)} ({how} brings what {LOCK} names)")
+    if problems:
+        raise NotOneResult(f"the workspace is not one result: {'; '.join(problems)}.")
+
+
+def _edited_params(repo: Repo, stages: list[Stage], lock: Lock) -> list[str]:
+    """What params.yaml says otherwise than the params that were used."""
+    changed = {
+        key
+        for stage in stages
+        for dep in stage.deps
+        if isinstance(dep, ParamsDependency)
+        for keys in dep.workspace_status().values()
+        for key in (keys if isinstance(keys, dict) else dep.params)
+    }
+    if not changed:
+        return []
+    text = Path(repo.root_dir, PARAMS).read_bytes()
+    differing = [
+        clause
+        for name, clause in differing_params(lock, text).items()
+        if any(name == key or name.startswith(f"{key}.") for key in changed)
+    ]
+    return [_enumerate(differing or [f"{PARAMS} changed since these results were made"])]
+
+
+def _edited_inputs(stages: list[Stage]) -> Iterator[str]:
+    """The code and the data of one's own that changed since the stages ran."""
+    made = {str(out) for stage in stages for out in stage.outs}
+    for stage in stages:
+        if stage.changed_stage():
+            yield f"the command of {stage.name} in dvc.yaml"
+        for dep in stage.deps:
+            if isinstance(dep, ParamsDependency) or str(dep) in made:
+                continue
+            if dep.workspace_status():
+                yield str(dep)
+
+
+def _is_another(out: Output) -> bool:
+    """Whether a file or folder is there, but not the one that dvc.lock names."""
+    return out.exists and bool(out.workspace_status())
+
+
+def _describe(root: Path, out: Output) -> str:
+    """Whose an out of the workspace is."""
+    owners = _owners(root, str(out.get_hash().value))
+    return f"{out} is that of {owners[0]}" if owners else f"{out} was changed by hand"
+
+
+def _owners(root: Path, md5: str) -> list[str]:
+    """The branches and experiments whose dvc.lock has a hash."""
+    branches = try_git(root, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads").split()
+    names = {f"refs/heads/{branch}": branch for branch in branches}
+    names |= {each.commit: each.name for each in list_experiments(root)} if names else {}
+    if not names:
+        return []
+    found = try_git(root, "grep", "-l", "-F", md5, *names, "--", LOCK).splitlines()
+    return [names[line.rpartition(":")[0]] for line in found]
+
+
+def _enumerate(names: list[str]) -> str:
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
