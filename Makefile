@@ -17,12 +17,12 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> evaluate -> track
-	$(BIN)/dvc repro
+	$(BIN)/python -m dvc repro
 
 # --force: a cache that the clone shares with other repositories would answer in the place of the stages.
 verify: .venv/ready ## run the last commit anew in a clean clone: does every result come out as committed?
 	@clone=$$(mktemp -d) && trap 'rm -rf "$$clone"' EXIT && trap 'exit 130' INT TERM && git clone --quiet . "$$clone" && cd "$$clone" && \
-		env -u MLFLOW_TRACKING_URI dvc repro --force && git --no-pager diff HEAD --exit-code && \
+		env -u MLFLOW_TRACKING_URI "$(CURDIR)/$(BIN)/python" -m dvc repro --force && git --no-pager diff HEAD --exit-code && \
 		echo "Verified: dvc.lock, metrics and plots came out as committed, byte for byte."
 
 report: .venv/ready ## report.html, one page that needs no network, and report.md: the workspace against AGAINST=main
@@ -47,7 +47,7 @@ test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (nee
 	$(BIN)/python -m pytest -m browser
 
 lint: .venv/ready ## ruff and mypy
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check . && $(BIN)/python -m mypy
 
 ui: .venv/ready ## the MLflow UI over this repository's runs, on 127.0.0.1 (PORT=5000)
 	$(BIN)/python -m digits ui --port "$(PORT)"
@@ -61,12 +61,19 @@ bench: .venv/ready ## this pipeline against the notebook it grew out of, side by
 	$(BIN)/python -m bench.against_notebook
 	$(BIN)/python -m bench.batch_size
 
-lock: .venv/ready ## pin the newest allowed packages in requirements.lock (needs uv)
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --fork-strategy fewest \
-		--python-version 3.11 --group dev --upgrade --quiet pyproject.toml -o requirements.lock
+# requirements.lock: what computes results, a dependency of the stages that do; tools.lock: the rest.
+lock: .venv/ready ## pin the newest allowed packages in requirements.lock and tools.lock (needs uv)
+	uv pip compile $(UV) --no-annotate --no-header --group dev --upgrade pyproject.toml -o tools.lock
+	uv pip compile $(UV) --no-annotate --no-header --group results --constraint tools.lock --upgrade -o requirements.lock
+	uv pip compile $(UV) --no-annotate --no-header --group dev pyproject.toml -o tools.lock \
+		$$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock)
+lock: UV = --universal --generate-hashes --no-emit-index-url --fork-strategy fewest --python-version 3.11 --quiet
 
-.venv/ready: requirements.lock
+# An environment knows its own place: where the folder was moved or copied to, it is made again.
+MOVED := $(shell [ ! -e .venv/ready ] || (cd .venv && grep -qsF "$$(pwd -P)" */activate) || echo --clear)
+moved:
+.venv/ready: requirements.lock tools.lock $(if $(MOVED),moved)
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python %d.%d is too old, allowed is 3.11 or later: make PYTHON=python3.11 ..." % sys.version_info[:2])'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(PYTHON) -m venv $(MOVED) .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock -r tools.lock
 	@touch $@

@@ -7,12 +7,17 @@ set the environment, and read the code and the params as they are now.
 import importlib.util
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-from digits.common.environment import main_repository, set_environment
-
 ROOT = Path(__file__).resolve().parent.parent
+
+# What stages import: an environment that lacks one is not this project's.
+PACKAGES = (
+    "dvc", "filelock", "joblib", "matplotlib", "mlflow", "numpy", "PIL", "platformdirs", "psutil",
+    "pydantic", "ruamel", "scipy", "skops", "sklearn", "sqlalchemy", "threadpoolctl", "tqdm",
+)  # fmt: skip
 
 
 def main(*arguments: str) -> None:
@@ -22,30 +27,40 @@ def main(*arguments: str) -> None:
         given = " ".join(arguments) or "nothing"
         sys.exit(f"stages: {given} was given, allowed is one of {', '.join(stages)}.")
     (name,) = arguments
-    _require_packages()
-    set_environment()
-    from stages.runner.guard import Snapshot
+    try:
+        from digits.common.environment import main_repository, set_environment
 
-    snapshot = Snapshot.take(ROOT)
-    from stages.runner.run import run
+        _require_packages(main_repository(ROOT))
+        set_environment()
+        from stages.runner.guard import Snapshot
 
+        snapshot = Snapshot.take(ROOT)
+        from stages.runner.run import run
+    except BaseException:  # as a mistake in the code; DVC has deleted the outs already
+        from stages.runner.outs import restore_outs
+
+        with suppress(ImportError):  # of DVC itself
+            restore_outs(name)
+        raise
     run(name, lambda: getattr(import_module(f"stages.{name}"), name), snapshot)
 
 
-def _require_packages() -> None:
-    """Go on with the environment's own Python, if this one lacks the project's packages.
+def _require_packages(repository: Path) -> None:
+    """Go on with the environment's own Python, if this one lacks any of the project's packages.
 
     With `.venv/bin/dvc repro`, without activating, the `python` that DVC calls is another one.
     """
-    if importlib.util.find_spec("pydantic") and importlib.util.find_spec("sklearn"):
+    missing = [name for name in PACKAGES if not importlib.util.find_spec(name)]
+    if not missing:
         return
-    python = main_repository(ROOT) / ".venv" / "bin" / "python"
-    if python.exists() and Path(sys.prefix) != python.parent.parent:
+    python = repository / ".venv" / "bin" / "python"
+    if python.exists() and Path(sys.prefix).resolve() != python.parent.parent.resolve():
         os.execv(python, [str(python), *sys.orig_argv[1:]])  # noqa: S606
     sys.exit(
-        f"{sys.executable} lacks this project's packages: run `make repro`, or activate the "
-        "environment (`. .venv/bin/activate`, on Windows `.venv\\Scripts\\activate`) and run "
-        "`dvc repro` again."
+        f"{sys.executable} lacks this project's packages ({', '.join(missing)}): run `make repro`, "
+        "or activate the environment (`. .venv/bin/activate`, on Windows "
+        "`.venv\\Scripts\\activate`) and run `dvc repro` again; `dvc checkout` brings the former "
+        "results back."
     )
 
 

@@ -49,7 +49,7 @@ def track(params: Params, stage: Stage) -> None:
             "pictures": pictures,
             "metrics": metrics,
             "validation": [*Path("models/validation").glob("*.npy")],
-            "project": [Path("params.yaml"), Path("dvc.lock")],
+            "project": [Path("params.yaml"), Path("dvc.lock"), Path("models/versions.json")],
         },
         texts={"project/uncommitted.diff": patch} if patch else {},
         dataset=_describe_dataset(params.fetch.dataset),

@@ -1,12 +1,11 @@
 """data/augmented, data/split -> models/, metrics/validation.json; the run is live in MLflow.
 
 models/: model.skops, fitted on all training images; validation/, predictions by models fitted
-without the fold; history.csv, epochs of the first fit; learning_curve.csv; example.npy, an image.
+without the fold; history.csv, epochs of the first fit; learning_curve.csv; example.npy; versions.
 """
 
 import logging
 import time
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from digits.common.files import write_csv, write_json
 from digits.common.resources import peak_memory
 from digits.metrics.classification import fold_accuracies, metrics
 from digits.models.families import PipelineOptions, make_pipeline, n_epochs
-from digits.models.persistence import save_model
+from digits.models.persistence import save_model, save_versions
 from digits.params.schema import Params
 from digits.tracking.lookup import store_folder
 from digits.training.dataset import open_training_set
@@ -44,7 +43,7 @@ def train(params: Params, stage: Stage) -> None:
     check_limits(pipeline, pipeline_options, settings.model, data, fold, subsets)
     epochs, models = n_epochs(settings.model, params.model_settings), stage.out_folder("models")
     with (
-        stage.checkpoints() if epochs else nullcontext() as checkpoints,
+        stage.checkpoints(enabled=bool(epochs)) as checkpoints,
         live_run(store_folder(stage.repository), params.effective()) as run,
     ):
         history = EpochHistory(run.log_epoch)
@@ -65,6 +64,7 @@ def train(params: Params, stage: Stage) -> None:
         write_csv(models / "learning_curve.csv", LearningCurvePoint._fields, points)
         np.save(models / "example.npy", data.read(np.arange(1)))
         save_model(fit(pipeline, data, options=options), models / "model.skops")
+        save_versions(models / "versions.json", settings.engine)
         write_csv(models / "history.csv", *history.table())
         cost = {"train_seconds": time.monotonic() - started, "peak_memory_mib": peak_memory()}
         run.finish(models / "model.skops", cost)

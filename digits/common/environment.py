@@ -46,14 +46,14 @@ def main_repository(root: Path) -> Path:
     root : Path
         Where the stage is: the project, or DVC's temporary copy of it.
     """
-    # DVC leaves the variable to what a stage starts: it may be of a pipeline around this one.
-    main = Path(os.environ.get("DVC_ROOT") or root)
-    copies, here = (main / ".dvc" / "tmp" / "exps").resolve(), root.resolve()
-    if copies not in here.parents:
-        return root
-    below = here.relative_to(copies).parts
-    around = [main.joinpath(*below[first:]) for first in range(1, len(below))]
-    return next((folder for folder in around if (folder / "stages").is_dir()), main)
+    # Not by DVC_ROOT: DVC leaves it to what a stage starts, so it may be of a pipeline around this.
+    here = root.resolve()
+    for copies in here.parents:
+        if copies.parts[-3:] == (".dvc", "tmp", "exps"):
+            main, below = copies.parents[2], here.relative_to(copies).parts
+            around = [main.joinpath(*below[first:]) for first in range(1, len(below))]
+            return next((folder for folder in around if (folder / "stages").is_dir()), main)
+    return root
 
 
 def is_default(name: str) -> bool:

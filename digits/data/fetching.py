@@ -1,6 +1,5 @@
 """Fetch a data set by its name, check it, and keep what came over the network."""
 
-import contextlib
 import logging
 import os
 from pathlib import Path
@@ -17,7 +16,7 @@ log = logging.getLogger(__name__)
 CACHE = "DIGITS_CACHE"  # environment variable: the folder in which downloads are kept
 
 
-def fetch_dataset(dataset: str, sha256: str | None, base: Path) -> DataSet:
+def fetch_dataset(dataset: str, sha256: str | None, own: Path) -> DataSet:
     """Fetch a data set and check it.
 
     Parameters
@@ -26,14 +25,15 @@ def fetch_dataset(dataset: str, sha256: str | None, base: Path) -> DataSet:
         As `fetch.dataset` in params.yaml.
     sha256 : str or None
         What `DataSet.sha256` of a person's own data must be; None accepts any.
-    base : Path
-        What a relative folder starts from.
+    own : Path
+        The folder in which a person's own data must lie, from the current one. DVC looks at it, so
+        that a change in it fetches anew.
 
     Raises
     ------
     BadInput
-        When the name is unknown, no mirror delivers, a file is missing or damaged, or the digest
-        differs.
+        When the name is unknown, no mirror delivers, a folder is not below `own`, a file is missing
+        or damaged, or the digest differs.
     """
     found = find_source(dataset)
     if not found:
@@ -41,13 +41,34 @@ def fetch_dataset(dataset: str, sha256: str | None, base: Path) -> DataSet:
         raise BadInput(f"fetch.dataset is {dataset!r}, allowed are {allowed}.")
     source, folder = found
     if source.takes_folder:
-        path = Path(folder)
-        with contextlib.suppress(RuntimeError):  # ~ of nobody: then it is a folder's name
-            path = path.expanduser()
-        return check_digest(source.fetch(base / path), dataset, sha256)
+        return check_digest(source.fetch(_own_folder(dataset, folder, own)), dataset, sha256)
     if source.is_download:
         return _fetch_once(source)
     return check_digest(source.fetch(), dataset, source.sha256)
+
+
+def _own_folder(dataset: str, folder: str, own: Path) -> Path:
+    """Return a folder of a person's own data, in which DVC notices every change."""
+    path = Path(os.path.normpath(folder))
+    if own not in path.parents:
+        raise BadInput(
+            f"fetch.dataset is {dataset!r}, allowed is a folder below {own.as_posix()}: move "
+            f"{folder} there, or make a folder there and link the files into it, since a change "
+            "of them is noticed there alone."
+        )
+    if not path.is_dir():
+        cure = f"`dvc add {path}` where it is, and `git add {path}.dvc`: experiments have it then"
+        if Path(f"{path}.dvc").exists():
+            cure = f"`dvc pull {path}` brings it"
+        raise BadInput(f"{path} is not in this copy of the repository: {cure}.")
+    above = [parent for parent in path.parents if own in parent.parents]
+    for place in (*above, path, *path.rglob("*")):
+        if place.is_symlink() and place.is_dir():
+            raise BadInput(
+                f"{place} is a link to a folder, in which DVC notices no change: "
+                "make it a folder, and link the files into it."
+            )
+    return path
 
 
 def cache_folder() -> Path:

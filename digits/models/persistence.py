@@ -14,6 +14,8 @@ from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from digits.common.errors import BadInput
+from digits.common.files import write_json
+from digits.common.versions import installed_versions
 from digits.models.trusted import trusted_names
 
 
@@ -37,6 +39,21 @@ def save_model(model: Pipeline, path: Path) -> None:
                 ):
                     shutil.copyfileobj(_without_padding(source), target, 1 << 20)
             canonical.writestr(_member("schema.json"), json.dumps(schema, indent=1))
+
+
+def save_versions(path: Path, engine: str) -> None:
+    """Write the versions of the libraries that made a model, as JSON.
+
+    Nothing of the machine is in it, nor of Python: equal libraries give equal bytes.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    engine : str
+        As `train.engine`.
+    """
+    write_json(path, installed_versions(*(["scikit-learn-intelex"] if engine == "intelex" else [])))
 
 
 def _without_padding(file: IO[bytes]) -> IO[bytes]:

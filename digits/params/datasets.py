@@ -81,7 +81,7 @@ SOURCES: tuple[Source, ...] = (
     ),
     Source(
         "idx:FOLDER",
-        "your own four IDX files, as MNIST has them",
+        "your own four IDX files, as MNIST has them, in a folder below data/own",
         "digits.data.loaders:from_folder",
     ),
 )

@@ -2,11 +2,14 @@
 
 DVC hashes what a stage depends on after it ran. Whatever was edited in the meantime would be
 recorded as the input of an output that never saw it, and the run cache would hand that out for
-ever (https://github.com/treeverse/dvc/issues/11058). So a stage whose inputs changed fails.
+ever (https://github.com/treeverse/dvc/issues/11058). So a stage whose inputs changed fails. A touch
+is no change: what has another time, but the same content, is the same.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,13 @@ from typing import Any
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
 from digits.common.files import file_sha256
+from stages.runner.outs import is_as_recorded
 
 PARAMS = Path("params.yaml")
 CODE = ("stages", "digits")  # the folders whose modules are dependencies
+
+# Files that desktops and editors leave in any folder: nobody's data. .dvcignore names the same.
+CLUTTER = (".DS_Store", "._*", "Thumbs.db", "desktop.ini", "*~", ".*.sw?", ".#*", "#*#")
 
 
 @dataclass(frozen=True)
@@ -69,13 +76,21 @@ class Guard:
     """
 
     def __init__(self, stage: str, snapshot: Snapshot) -> None:
-        declared = parse_yaml(snapshot.files[Path("dvc.yaml")], "dvc.yaml")["stages"][stage]
+        stages = parse_yaml(snapshot.files[Path("dvc.yaml")], "dvc.yaml")["stages"]
+        declared, made = stages[stage], _outs(stages.values())
         self._snapshot = snapshot
         self._keys: list[str] = declared.get("params", [])
         self._code = [dep for dep in declared["deps"] if dep.split("/")[0] in CODE]
-        self._data = [Path(dep) for dep in declared["deps"] if dep.split("/")[0] not in CODE]
-        self._data_at_start = self._stat_data()
+        data = [Path(dep) for dep in declared["deps"] if dep.split("/")[0] not in CODE]
+        self._made = [dep for dep in data if made & {dep, *dep.parents}]
+        self._sources = [dep for dep in data if dep not in self._made]
+        self._made_at_start = self._stat_made()
+        self._sources_at_start = self._hash_sources()
         self._params_at_start = self._select_params(snapshot.files[PARAMS])
+
+    def depends_on(self, file: Path) -> bool:
+        """Whether a file that no stage makes is, by itself, a dependency of the stage."""
+        return file in self._sources
 
     def check(self) -> None:
         """Raise BadInput naming what changed, if anything did."""
@@ -85,7 +100,7 @@ class Guard:
             before, after = self._snapshot.code(dep), now.code(dep)
             paths = sorted(before.keys() | after.keys())
             changed += [path.as_posix() for path in paths if before.get(path) != after.get(path)]
-        changed += sorted({str(path) for path, _ in self._data_at_start ^ self._stat_data()})
+        changed += self._changed_data()
         params = self._select_params(now.files.get(PARAMS, b""))
         changed += [
             f"params.yaml: {key}"
@@ -101,7 +116,7 @@ class Guard:
     @cached_property
     def digest(self) -> str:
         """Name everything that the stage depends on, by its content (64 hexadecimal digits)."""
-        files = [(file, file_sha256(file)) for file in self._data_files()]
+        files = [(file, file_sha256(file)) for file in _files([*self._made, *self._sources])]
         code = [
             (str(path), text)
             for dep in self._code
@@ -111,18 +126,23 @@ class Guard:
             repr([self._params_at_start, sorted(code), files]).encode()
         ).hexdigest()
 
-    def _data_files(self) -> list[Path]:
-        files = [
-            file
-            for dep in self._data
-            for file in ([dep] if dep.is_file() else sorted(dep.rglob("*")))
-        ]
-        return [file for file in files if file.is_file()]
+    def _changed_data(self) -> list[str]:
+        edited = self._sources_at_start ^ self._hash_sources()
+        suspects = sorted({path for path, _ in self._made_at_start ^ self._stat_made()})
+        for dep in self._made:
+            of_dep = [path for path in suspects if dep in (path, *path.parents)]
+            if of_dep and not is_as_recorded(dep):
+                edited |= {(path, "") for path in of_dep}
+        return sorted({path.as_posix() for path, _ in edited})
 
-    def _stat_data(self) -> set[tuple[Path, tuple[int, ...]]]:
+    def _stat_made(self) -> set[tuple[Path, tuple[int, ...]]]:
         """Size, time and identity of every file: there are too many bytes to read twice."""
-        stats = [(file, file.stat()) for file in self._data_files()]
+        stats = [(file, file.stat()) for file in _files(self._made)]
         return {(file, (stat.st_size, stat.st_mtime_ns, stat.st_ino)) for file, stat in stats}
+
+    def _hash_sources(self) -> set[tuple[Path, str]]:
+        """The content of what no stage made, of which dvc.lock has only what it once was."""
+        return {(file, file_sha256(file)) for file in _files(self._sources)}
 
     def _select_params(self, content: bytes) -> dict[str, Any]:
         """Return the declared params and their values; others may be edited meanwhile."""
@@ -137,3 +157,24 @@ def _select(params: Any, path: str) -> Any:
     for name in path.split("."):
         params = params.get(name) if isinstance(params, dict) else None
     return params
+
+
+def _outs(stages: Iterable[dict[str, Any]]) -> set[Path]:
+    """Return all that stages make, by dvc.yaml."""
+    entries = [
+        entry
+        for stage in stages
+        for kind in ("outs", "metrics", "plots")
+        for entry in stage.get(kind, [])
+    ]
+    return {Path(next(iter(entry)) if isinstance(entry, dict) else entry) for entry in entries}
+
+
+def _files(deps: Iterable[Path]) -> list[Path]:
+    """Return the files that dependencies, files and folders, stand for."""
+    files = [file for dep in deps for file in ([dep] if dep.is_file() else sorted(dep.rglob("*")))]
+    return [
+        file
+        for file in files
+        if file.is_file() and not any(fnmatch(file.name, clutter) for clutter in CLUTTER)
+    ]

@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 from digits.common.errors import BadInput
 from digits.common.locks import hold
+from digits.common.versions import LOCK, unpinned_versions
 from digits.params.schema import Params, parse_params
 from stages.runner.guard import PARAMS, Guard, Snapshot
+from stages.runner.outs import restore_outs
 from stages.runner.process import exit_on_signals
 from stages.runner.stage import Stage
 
@@ -37,7 +39,7 @@ def run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
         with hold(lock):  # another run of this stage may be just ending, as its DVC was killed
             _run(name, load, snapshot)
     except BadInput as error:  # of the lock
-        _restore_outs(name)
+        restore_outs(name)
         sys.exit(f"{name}: {error}")
 
 
@@ -49,6 +51,7 @@ def _run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
             raise BadInput(f"{PARAMS} is missing: `git checkout {PARAMS}` brings it back.")
         params = parse_params(snapshot.files[PARAMS], PARAMS.name)
         stage = Stage(name, Guard(name, snapshot))
+        _warn_of_versions(stage.guard)
         load()(params, stage)
         stage.guard.check()
         stage.publish()
@@ -59,21 +62,14 @@ def _run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
         if not done:
             if stage:
                 stage.discard()
-            _restore_outs(name)
+            restore_outs(name)
 
 
-def _restore_outs(name: str) -> None:
-    """Bring back from DVC's cache the outs that DVC deleted before it started this stage."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        with Repo() as repo:
-            for out in repo.stage.load_one("dvc.yaml", name).outs:
-                out.use_cache = True  # metrics and plots are in the cache too, for the run cache
-                if out.hash_info and not out.exists and not out.changed_cache():
-                    out.checkout(force=True, allow_missing=True)
-    except (DvcException, OSError) as error:
-        # OSError: dvc.lock names a file that this machine never had, as in a clone.
-        message = "the former outs of %s are not back (%s): `dvc checkout` brings them"
-        log.warning(message, name, error)
+def _warn_of_versions(guard: Guard) -> None:
+    """Say that this result is not by the libraries that requirements.lock pins, if it is not."""
+    if guard.depends_on(LOCK) and (others := unpinned_versions(LOCK.read_text(encoding="utf-8"))):
+        log.warning(
+            "this result is computed by %s, not by what %s pins: `make repro` installs that",
+            ", ".join(others),
+            LOCK,
+        )

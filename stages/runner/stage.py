@@ -1,6 +1,6 @@
 """What a stage is given beside the params: where to write its outs, and where it may go on."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from digits.common.environment import main_repository
@@ -46,8 +46,13 @@ class Stage:
         new.mkdir()
         return new
 
-    def checkpoints(self) -> AbstractContextManager[Path | None]:
-        """Open the folder from which a killed run of this stage goes on; see `open_checkpoints`."""
+    def checkpoints(self, enabled: bool) -> AbstractContextManager[Path | None]:
+        """Open the folder from which a killed run of this stage goes on; see `open_checkpoints`.
+
+        None where the stage's work has no steps to go on from, so that it is not enabled.
+        """
+        if not enabled:
+            return nullcontext()
         return open_checkpoints(self.repository, self.name, self.guard.digest)
 
     def publish(self) -> None:

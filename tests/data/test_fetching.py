@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import os
 import re
 import time
 from dataclasses import replace
@@ -19,7 +18,6 @@ from digits.params import datasets
 from digits.params.datasets import find_source
 from tests import served
 from tests.idx_files import idx_file
-from tests.scratch import Project, ran
 from tests.served import (
     DATA,
     GZ,
@@ -27,7 +25,6 @@ from tests.served import (
     IMAGES,
     N_TRAIN,
     PAGE,
-    RAW,
     Answer,
     Serve,
     assert_is_data,
@@ -236,44 +233,3 @@ def test_the_first_that_delivers_need_not_be_pinned(serve: Serve) -> None:
 def test_small_digits_need_no_mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(mirrors, "MIRRORS", {})
     assert fetch_dataset("digits_8x8", None, tmp_path).sha256 == pinned_digest("digits_8x8")
-
-
-class TestOnesOwnFolder:
-    @pytest.fixture
-    def base(self, tmp_path: Path) -> Path:
-        folder = tmp_path / "my own" / "digits"
-        folder.mkdir(parents=True)
-        for name, content in RAW.items():
-            (folder / name).write_bytes(content)
-        return tmp_path
-
-    @pytest.mark.parametrize("sha256", [None, DATA.sha256])
-    def test_is_relative_to_the_base(self, base: Path, sha256: str | None) -> None:
-        assert_is_data(fetch_dataset("idx:my own/digits", sha256, base))
-
-    def test_is_found_and_its_digest_checked_when_dvc_runs_in_a_copy_of_the_repository(
-        self, base: Path, newcomer: Project
-    ) -> None:
-        folder = os.path.relpath(base / "my own" / "digits", newcomer.path)
-        run = ["exp", "run", "--temp", "-S", f"fetch.dataset=idx:{folder}", "fetch", "-S"]
-        assert ran(newcomer.dvc(*run, f"fetch.sha256={DATA.sha256}")) == ["fetch"]
-        said = newcomer.dvc(*run, f"fetch.sha256={'f' * 64}", fails=True)
-        assert f"SHA-256 {DATA.sha256}, allowed is the pinned {'f' * 64}" in said
-
-    def test_may_be_absolute_or_at_home(self, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert_is_data(fetch_dataset(f"idx:{base / 'my own' / 'digits'}", None, base / "elsewhere"))
-        monkeypatch.setenv("HOME", str(base / "my own"))
-        monkeypatch.setenv("USERPROFILE", str(base / "my own"))
-        assert_is_data(fetch_dataset("idx:~/digits", None, base / "elsewhere"))
-
-    def test_with_another_digest_is_refused(self, base: Path) -> None:
-        with pytest.raises(
-            BadInput,
-            match=f"^idx:my own/digits: .* SHA-256 {DATA.sha256}, allowed is the pinned {'0' * 64}",
-        ):
-            fetch_dataset("idx:my own/digits", "0" * 64, base)
-
-    @pytest.mark.parametrize("folder", ["nowhere", "my own", "~nobody-of-this-name/digits"])
-    def test_without_the_files_is_refused(self, base: Path, folder: str) -> None:
-        with pytest.raises(BadInput, match="train-images-idx3-ubyte"):
-            fetch_dataset(f"idx:{folder}", None, base)

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from digits.common.dvc_yaml import parse_yaml
+from digits.common.versions import COMPUTING, DRAWING
 from digits.data.transforms import elastic
 from digits.params.nested import flatten
 from digits.params.schema import parse_params
+from stages.__main__ import PACKAGES
 from tests.house.test_dependencies import PIPELINE
-from tests.imports import ROOT, imported_modules, modules, own_file
+from tests.imports import ROOT, closure, imported_modules, modules, own_file
 from tests.scratch import STAGES
 
 PARAMS = (ROOT / "params.yaml").read_text(encoding="utf-8")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+LOCKS = [(ROOT / name).read_text(encoding="utf-8") for name in ("requirements.lock", "tools.lock")]
 CODE = modules("stages", "digits")
 
 
@@ -117,9 +119,24 @@ def test_make_calls_modules_that_are_there_and_its_help_lists_every_target() -> 
     assert set(targets) == {target for line in phony for target in line.split()}
 
 
-def test_the_lock_pins_every_package_with_hashes() -> None:
-    pinned = re.findall(r"^([a-z0-9-]+)==\S+", LOCK, re.MULTILINE)
-    entries = re.split(r"\n(?=[a-z0-9])", LOCK)
-    assert len(pinned) == len(entries) and all("--hash=sha256:" in entry for entry in entries)
+def test_the_locks_pin_every_package_once_with_hashes() -> None:
+    pinned = [re.findall(r"^([a-z0-9-]+)==\S+", lock, re.MULTILINE) for lock in LOCKS]
+    for lock, names in zip(LOCKS, pinned, strict=True):
+        entries = re.split(r"\n(?=[a-z0-9])", lock)
+        assert len(names) == len(entries) and all("--hash=sha256:" in entry for entry in entries)
+    everything = [name for names in pinned for name in names]
+    assert len(set(everything)) == len(everything)
     wanted = PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]
-    assert {package(entry).replace(".", "-") for entry in wanted} <= set(pinned)
+    assert {package(entry).replace(".", "-") for entry in wanted} <= set(everything)
+    results = PROJECT["dependency-groups"]["results"]
+    assert {*results} == {*COMPUTING, *DRAWING} <= set(pinned[0])
+    assert not {"dvc", "mlflow", "pytest"} & set(pinned[0])
+
+
+def test_a_stage_says_which_packages_it_lacks_of_all_that_stages_import() -> None:
+    """Commands may need more: they start when a stage does not."""
+    files = {file for stage in STAGES for file in closure(Path("stages") / f"{stage}.py")}
+    files |= {file for file in modules("digits") if file.parts[1] in ("data", "models", "features")}
+    used = {name.split(".")[0] for file in files for name in imported_modules(file)}
+    used -= {*sys.stdlib_module_names, "stages", "digits", "sklearnex"}  # which is optional
+    assert used - {"pydantic_core"} == {*PACKAGES}

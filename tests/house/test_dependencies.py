@@ -13,8 +13,10 @@ import pytest
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.files import read_json
+from digits.common.versions import LOCK
 from digits.params.datasets import SOURCES
 from digits.params.schema import Params
+from stages.runner.guard import CLUTTER
 from tests.imports import ROOT, closure, is_docstring_alone, modules, own_file
 from tests.scratch import STAGES
 
@@ -60,10 +62,13 @@ def needed(stage: str) -> set[Path]:
 
 def test_the_stages_run_in_the_order_the_data_flows() -> None:
     assert tuple(PIPELINE) == STAGES
-    made: list[str] = []
+    made = ["data/own"]  # by a person
     for stage in STAGES:
         data = [dep for dep in PIPELINE[stage]["deps"] if dep.split("/")[0] not in CODE]
-        assert bool(data) == (stage != "fetch")
+        computes = stage not in ("fetch", "track")
+        assert (LOCK.name in data) == computes, "other libraries, other results"
+        data = [dep for dep in data if dep != LOCK.name]
+        assert data
         for dep in data:
             assert any(dep == out or dep.startswith(f"{out}/") for out in made), f"{stage}: {dep}"
         made += outs(stage)
@@ -190,6 +195,13 @@ def test_dvc_is_set_up_so_that_nothing_is_wrong_in_silence() -> None:
     assert PIPELINE["track"]["outs"] == cached, "in the run cache, a clone would never log"
 
 
+def test_what_is_nobodys_data_is_so_to_dvc_and_to_the_guard() -> None:
+    lines = (ROOT / ".dvcignore").read_text(encoding="utf-8").splitlines()
+    patterns = {line.replace("\\#", "#") for line in lines if line and not line.startswith("#")}
+    of_folders = {pattern for pattern in patterns if "/" not in pattern}
+    assert of_folders == {*CLUTTER, ".venv", "__pycache__"}
+
+
 def test_the_committed_results_are_those_of_the_committed_code() -> None:
     """dvc.lock has the hashes of the code and the results in the tree, and the params."""
     lock = parse_yaml((ROOT / "dvc.lock").read_bytes(), "dvc.lock")["stages"]
@@ -200,7 +212,9 @@ def test_the_committed_results_are_those_of_the_committed_code() -> None:
             path = Path(entry["path"])
             if path.parts[0] in CODE and (ROOT / path).is_dir():
                 current = folder_hash(path)
-            elif path.parts[0] in (*CODE, "metrics", "plots") and (ROOT / path).is_file():
+            elif (
+                path.parts[0] in (*CODE, LOCK.name, "metrics", "plots") and (ROOT / path).is_file()
+            ):
                 current = md5((ROOT / path).read_bytes())
             else:
                 continue

@@ -45,6 +45,13 @@ EDITS: list[tuple[str, str, list[str]]] = [
     ("a desktop's copy", "digits/models/._svm.py", []),
     ("a note", "digits/models/todo.txt", []),
     ("compiled code", "digits/models/__pycache__/svm.cpython-311.pyc", []),
+    ("one's own data", "data/own/mine/images", ["fetch"]),
+    ("the pin of a library that computes", "requirements.lock", ["split", "augment", *TRAINED]),
+    ("the pin of another", "tools.lock", []),
+    ("a folder's settings beside one's own data", "data/own/.DS_Store", []),
+    ("a desktop's copy of data", "data/augmented/._labels.npy", []),
+    ("a desktop's previews", "models/Thumbs.db", []),
+    ("an editor's swap file", "data/raw/.about.json.swp", []),
     ("a new module in a folder", "digits/models/new.py", TRAINED),
 ]
 

@@ -98,12 +98,15 @@ def test_two_trainings_of_the_same_at_the_same_time_make_the_same_model(
 ) -> None:
     """As two workers of a queue do, whose experiments differ in what only a later stage reads."""
     project.edit(train__model="softmax", train__scale="unit", models__softmax__epochs=40)
-    copies = [project.copy(tmp_path / name / "digits") for name in ("one", "other")]
+    both = [project.copy(tmp_path / name / "digits") for name in ("one", "other")]
+    exps = project.path / ".dvc" / "tmp" / "exps"
+    exps.mkdir(parents=True, exist_ok=True)
+    copies = [Project(copy.path.rename(exps / f"{n}"), copy.home) for n, copy in enumerate(both)]
     trainings = [
         subprocess.Popen(
             [sys.executable, "-m", "stages", "train"],
             cwd=copy.path,
-            env=copy.env | {"DVC_ROOT": str(project.path)},
+            env=copy.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

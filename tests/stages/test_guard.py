@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from digits.common.errors import BadInput
-from stages.runner.guard import Guard, Snapshot
+from stages.runner.guard import CLUTTER, Guard, Snapshot
 from tests.scratch import Project
 
 
@@ -14,6 +14,7 @@ from tests.scratch import Project
 def guard_of_train(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Guard]:
     """The guard that `train` would have if it began now."""
     monkeypatch.chdir(project.path)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", project.env["DVC_SITE_CACHE_DIR"])
     return lambda: Guard("train", Snapshot.take(Path.cwd()))
 
 
@@ -37,6 +38,9 @@ def test_an_edit_meanwhile_is_named(project: Project, guard_of_train: Callable[[
         "digits/models/new.py": lambda: append("digits/models/new.py"),
         "stages/train.py": Path("stages/train.py").unlink,
         "data/augmented/labels.npy": lambda: swap("data/augmented/labels.npy"),
+        "data/augmented/new.npy": lambda: append("data/augmented/new.npy"),
+        "data/split/fold.npy": Path("data/split/fold.npy").unlink,
+        "requirements.lock": lambda: append("requirements.lock"),
     }
     for named, edit in edits.items():
         guard = guard_of_train()
@@ -56,6 +60,40 @@ def test_an_edit_of_what_the_stage_does_not_depend_on_is_welcome(
     for file in ("digits/tracking/live.py", "stages/evaluate.py", "digits/models/svm.py~"):
         append(file)
     guard.check()
+
+
+def test_a_touch_is_no_change_and_clutter_is_nobodys_data(
+    guard_of_train: Callable[[], Guard],
+) -> None:
+    guard = guard_of_train()
+    for file in ("data/augmented/labels.npy", "data/split/fold.npy", "requirements.lock"):
+        Path(file).touch()
+    images = Path("data/augmented/images.npy")
+    content = images.read_bytes()
+    images.unlink()  # another inode
+    images.write_bytes(content)
+    for clutter in CLUTTER:
+        name = clutter.replace("*", "x").replace("?", "p")
+        for folder in ("data/augmented", "data/split", "digits/models"):
+            append(f"{folder}/{name}")
+    guard.check()
+    assert guard.digest == guard_of_train().digest
+
+
+def test_a_folder_of_ones_own_is_compared_by_its_files(
+    project: Project, guard_of_train: Callable[[], Guard]
+) -> None:
+    del guard_of_train  # in the project's folder
+    own = project.path / "data" / "own" / "mine"
+    own.mkdir()
+    (own / "images").write_bytes(b"0123")
+    guard = Guard("fetch", Snapshot.take(Path.cwd()))
+    (own / "images").touch()
+    (own / ".DS_Store").touch()
+    guard.check()
+    (own / "images").write_bytes(b"3210")
+    with pytest.raises(BadInput, match=r"^data/own/mine/images changed while"):
+        guard.check()
 
 
 def test_the_digest_is_another_for_other_inputs_and_for_those_alone(
