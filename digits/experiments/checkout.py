@@ -7,7 +7,6 @@ from pathlib import Path
 from dvc.config import NoRemoteError
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
-from dvc.output import Output
 from dvc.repo import Repo, lock_repo
 from dvc.rwlock import rwlock
 from dvc_data.hashfile.build import build
@@ -44,7 +43,7 @@ def check_checkout(root: Path, name: str, hashes: Mapping[str, str]) -> None:
     try:
         with Repo(str(root)) as repo:
             _check_locks(repo)
-            if lost := [str(out) for out in _only_here(repo, hashes)]:
+            if lost := [*_only_here(repo, hashes)]:
                 raise BadInput(
                     f"{', '.join(lost)} would be replaced and is not in DVC's cache: "
                     "`dvc commit` keeps it there, or remove it."
@@ -77,7 +76,7 @@ def _check_locks(repo: Repo) -> None:
         )
 
 
-def _only_here(repo: Repo, hashes: Mapping[str, str]) -> Iterator[Output]:
+def _only_here(repo: Repo, hashes: Mapping[str, str]) -> Iterator[str]:
     """The outs that a checkout would replace, and of which the cache lacks a part."""
     odb = repo.cache.local
     for out in repo.index.outs:
@@ -89,7 +88,7 @@ def _only_here(repo: Repo, hashes: Mapping[str, str]) -> Iterator[Output]:
             continue
         files = content if isinstance(content, Tree) else [(None, None, content.hash_info)]
         if not all(odb.exists(info.value) for _, _, info in files):
-            yield out
+            yield path
 
 
 def _is_cached(odb: HashFileDB, md5: str) -> bool:
@@ -106,7 +105,7 @@ def _is_cached(odb: HashFileDB, md5: str) -> bool:
 
 def _fetch(repo: Repo, hashes: Mapping[str, str]) -> str:
     """Bring objects from DVC's remote into its cache; return why that did not work."""
-    log, reason = logging.getLogger("dvc_data"), ""
+    log, reason = logging.getLogger("dvc.data_cloud"), ""
     level = log.level
     log.setLevel(logging.ERROR)  # it would list the hashes of what is missing
     try:

@@ -52,7 +52,7 @@ def find_commit(root: Path, name: str) -> str:
     meanings = _of_git(root, name)
     for experiment in list_experiments(root):
         if experiment.name == name:
-            meanings[f"{experiment.short_commit} (an experiment)"] = experiment.commit
+            meanings[f"{experiment.commit[:12]} (an experiment)"] = experiment.commit
     if not meanings:
         raise NoSuchRevision(
             f"{name} is no revision here: allowed are {WORKSPACE}, branches, tags, commits "

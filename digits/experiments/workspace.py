@@ -1,6 +1,7 @@
 """Whether the files of the workspace are those of its dvc.lock."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from dvc.dependency.param import ParamsDependency
@@ -10,7 +11,7 @@ from dvc.repo import Repo
 from dvc.stage import Stage
 
 from digits.common.errors import BadInput
-from digits.experiments.git import list_experiments, try_git
+from digits.experiments.git import list_experiments, read_file, try_git
 from digits.experiments.lock import (
     LOCK,
     PARAMS,
@@ -45,12 +46,14 @@ def check_workspace(repo: Repo, lock: Lock, part: Part) -> None:
     NotOneResult
         When they are not; it says which are whose, and what to do.
     """
+    root = Path(repo.root_dir)
+    differing = _differing(root, lock)  # before DVC reads dvc.yaml by the values of params.yaml
     try:
-        stages = [repo.stage.load_one("dvc.yaml", name) for name in STAGES[part]]
-        params = _edited_params(repo, stages, lock)
-        code = list(dict.fromkeys(_edited_inputs(stages)))
+        stages = [repo.stage.load_one(str(root / "dvc.yaml"), name) for name in STAGES[part]]
+        params = _edited_params(stages, differing)
+        code = list(dict.fromkeys(_edited_inputs(root, stages)))
         outs = [out for stage in stages for out in stage.outs if _is_another(out)]
-        others = [_describe(Path(repo.root_dir), out) for out in outs]
+        others = [_describe(root, out) for out in outs]
     except DvcException as error:
         raise BadInput(f"DVC cannot tell what the workspace is: {error}.") from error
     problems = [*params]
@@ -66,8 +69,16 @@ def check_workspace(repo: Repo, lock: Lock, part: Part) -> None:
         raise NotOneResult(f"the workspace is not one result: {'; '.join(problems)}.")
 
 
-def _edited_params(repo: Repo, stages: list[Stage], lock: Lock) -> list[str]:
-    """What params.yaml says otherwise than the params that were used."""
+def _differing(root: Path, lock: Lock) -> dict[str, str]:
+    """What params.yaml says otherwise than the params that were used, by their names."""
+    file = root / PARAMS
+    if not file.is_file():
+        raise BadInput(f"{PARAMS} is missing: `git checkout {PARAMS}` brings it back.")
+    return differing_params(lock, file.read_bytes())
+
+
+def _edited_params(stages: list[Stage], differing: dict[str, str]) -> list[str]:
+    """Those of them that the stages depend on."""
     changed = {
         key
         for stage in stages
@@ -78,26 +89,25 @@ def _edited_params(repo: Repo, stages: list[Stage], lock: Lock) -> list[str]:
     }
     if not changed:
         return []
-    text = Path(repo.root_dir, PARAMS).read_bytes()
-    differing = [
+    clauses = [
         clause
-        for name, clause in differing_params(lock, text).items()
+        for name, clause in differing.items()
         if any(name == key or name.startswith(f"{key}.") for key in changed)
     ]
-    return [_enumerate(differing or [f"{PARAMS} changed since these results were made"])]
+    return [_enumerate(clauses or [f"{PARAMS} changed since these results were made"])]
 
 
-def _edited_inputs(stages: list[Stage]) -> Iterator[str]:
+def _edited_inputs(root: Path, stages: list[Stage]) -> Iterator[str]:
     """The code and the data of one's own that changed since the stages ran."""
-    made = {str(out) for stage in stages for out in stage.outs}
+    made = {out.fs_path for stage in stages for out in stage.outs}
     for stage in stages:
         if stage.changed_stage():
             yield f"the command of {stage.name} in dvc.yaml"
         for dep in stage.deps:
-            if isinstance(dep, ParamsDependency) or str(dep) in made:
+            if isinstance(dep, ParamsDependency) or dep.fs_path in made:
                 continue
             if dep.workspace_status():
-                yield str(dep)
+                yield _path(root, dep)
 
 
 def _is_another(out: Output) -> bool:
@@ -107,8 +117,28 @@ def _is_another(out: Output) -> bool:
 
 def _describe(root: Path, out: Output) -> str:
     """Whose an out of the workspace is."""
-    owners = _owners(root, str(out.get_hash().value))
-    return f"{out} is that of {owners[0]}" if owners else f"{out} was changed by hand"
+    path = _path(root, out)
+    owner = _find_owner(root, path, str(out.get_hash().value))
+    return f"{path} is that of {owner}" if owner else f"{path} was changed by hand"
+
+
+def _find_owner(root: Path, path: str, md5: str) -> str:
+    """A branch or an experiment whose result has an out with this hash; nothing if none has it."""
+    branches = try_git(root, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads").split()
+    names = {f"refs/heads/{branch}": branch for branch in branches}
+    if names:
+        names |= {each.commit: each.name for each in list_experiments(root)}
+        found = try_git(root, "grep", "-l", "-F", md5, *names, "--", LOCK).splitlines()
+        for revision in (line.rpartition(":")[0] for line in found):
+            with suppress(BadInput):
+                lock = Lock.parse(read_file(root, revision, LOCK), names[revision])
+                if lock.hashes().get(path) == md5:
+                    return lock.owner
+    return ""
+
+
+def _path(root: Path, entry: Output) -> str:
+    return Path(entry.fs_path).relative_to(root).as_posix()
 
 
 def _owners(root: Path, md5: str) -> list[str]:

@@ -1,0 +1,224 @@
+"""A workspace that holds parts of several results: each command says so, with exit code 4."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from digits.__main__ import COMMANDS, main
+from digits.experiments import names
+from digits.experiments.lock import NotOneResult
+from digits.experiments.revisions import NotCached
+from tests.scratch import Project
+
+Says = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def two_branches(
+    reproduced: Callable[..., Project], tmp_path_factory: pytest.TempPathFactory
+) -> Project:
+    """The branches `main`, with 4 neighbours, and `b`, with 300; b's files are in the workspace."""
+    project = reproduced().copy(tmp_path_factory.mktemp("two") / "digits")
+    project.git("switch", "-qc", "b")
+    project.edit(models__knn__n_neighbors=300)
+    assert project.repro("evaluate") == ["train", "evaluate"]
+    project.commit("300 neighbours")
+    return project
+
+
+@pytest.fixture
+def project(two_branches: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """The same, on a clean `main` with its files; commands run in this process."""
+    for name, value in two_branches.env.items():
+        monkeypatch.setenv(name, value)
+    for name in COMMANDS:
+        module = import_module(f"digits.commands.{name}")
+        if hasattr(module, "ROOT"):
+            monkeypatch.setattr(module, "ROOT", two_branches.path)
+    monkeypatch.setattr("digits.commands.runs.ROOT", two_branches.path)
+    names._warn.cache_clear()
+    two_branches.git("switch", "-qf", "main")
+    two_branches.dvc("checkout", "--force", "-q")
+    yield two_branches
+    two_branches.git("reset", "-q", "--hard")
+
+
+@pytest.fixture
+def says(capsys: pytest.CaptureFixture[str]) -> Says:
+    """What a command prints, on stderr unless it succeeds."""
+
+    def run(*arguments: str, code: int = 0) -> str:
+        assert main(arguments) == code
+        out, err = capsys.readouterr()
+        if code:
+            assert out == "" and err.startswith("digits: ") and err.count("\n") == 1
+        return err if code else out
+
+    return run
+
+
+NOT_ONE = NotOneResult.exit_code
+
+
+def test_a_branch_without_its_files_is_named(project: Project, says: Says) -> None:
+    project.git("switch", "-q", "b")
+    for command in (
+        ("compare", "b", "workspace"),
+        ("compare", "main"),
+        ("compare", "main", "workspace", "--validation"),
+        ("best",),
+        ("best", "main", "b", "workspace"),
+        ("report", "b"),
+        ("promote", "workspace"),
+        ("predict", "params.yaml"),
+        ("serve", "workspace"),
+    ):
+        sentence = says(*command, code=NOT_ONE)
+        assert "models is that of main" in sentence and "`dvc checkout`" in sentence
+    assert not (project.path / "report.md").exists()
+
+    # What lies in the cache is answered rightly all the same.
+    found = json.loads(says("compare", "b", "main", "--json"))
+    assert (found["verdict"], found["only_a"] < found["only_b"]) == ("better", True)
+    project.dvc("checkout", "-q")
+    assert json.loads(says("compare", "b", "--json"))["verdict"] == "the same"
+
+
+def test_what_was_edited_and_has_not_run_is_named(project: Project, says: Says) -> None:
+    project.edit(models__knn__n_neighbors=300)
+    for command in (
+        ("compare", "main"),
+        ("report",),
+        ("predict", "x.png"),
+        ("promote", "workspace"),
+    ):
+        sentence = says(*command, code=NOT_ONE)
+        assert "n_neighbors is 300 in params.yaml, these results were made with 4" in sentence
+        assert "`dvc repro`" in sentence
+    project.edit(models__knn__n_neighbors=4, evaluate__confidence=0.9)
+    assert "evaluate.confidence is 0.9" in says("compare", "main", code=NOT_ONE)
+    assert "the same" in says("compare", "main", "--validation")  # it does not depend on that
+    project.git("reset", "-q", "--hard")
+
+    style = project.path / "digits" / "plots" / "style.py"
+    style.write_text(style.read_text(encoding="utf-8") + "# x\n", encoding="utf-8")
+    assert "digits/plots changed since" in says("compare", "main", code=NOT_ONE)
+    assert "the same" in says("compare", "main", "--validation")
+    project.git("reset", "-q", "--hard")
+
+    metrics = project.path / "metrics" / "test.json"
+    metrics.write_text(metrics.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    sentence = says("compare", "main", code=NOT_ONE)
+    assert "metrics/test.json was changed by hand" in sentence and "`git restore`" in sentence
+    project.git("reset", "-q", "--hard")
+    (project.path / "models" / "mine").write_bytes(b"x")
+    assert "models was changed by hand" in says("compare", "main", code=NOT_ONE)
+
+    for text, problem in (("a: [", "is not valid YAML"), ("- a", "has no sections")):
+        (project.path / "params.yaml").write_text(text, encoding="utf-8")
+        assert "params.yaml" in (sentence := says("compare", code=1)) and problem in sentence
+
+
+def test_one_stage_alone_is_no_result(project: Project, says: Says) -> None:
+    project.edit(models__knn__n_neighbors=300)
+    project.dvc("repro", "train")
+    for command in (("compare", "main"), ("report", "main")):
+        assert "evaluate has not run with the present models" in says(*command, code=NOT_ONE)
+    found = json.loads(says("compare", "main", "--validation", "--json"))
+    assert found["verdict"] == "worse"
+
+
+def test_what_was_deleted_comes_out_of_the_cache(
+    project: Project, says: Says, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in ("models", "data/predictions"):
+        shutil.rmtree(project.path / path)
+    (project.path / "metrics" / "test.json").unlink()
+    assert "the same" in says("compare", "main")
+
+    cache = project.path / ".dvc" / "cache" / "files" / "md5"
+    kept = project.path.parent / "kept"
+    shutil.copytree(cache, kept)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(project.path.parent / "forgetful"))
+    for file in cache.glob("*/*"):
+        if b"'descr'" in file.read_bytes()[:64]:  # an array
+            file.chmod(0o644)
+            file.write_bytes(file.read_bytes() + b"\0")
+    assert "is damaged in DVC's cache" in says("compare", "b", "main", code=1)
+    shutil.rmtree(cache)
+    assert "of b is not on this machine: `dvc pull`" in says(
+        "compare", "b", code=NotCached.exit_code
+    )
+    shutil.copytree(kept, cache)
+    shutil.rmtree(kept)
+
+
+def test_params_committed_without_a_run_are_said(
+    project: Project, says: Says, caplog: pytest.LogCaptureFixture
+) -> None:
+    project.edit(models__knn__n_neighbors=9)
+    project.git("commit", "-qam", "not run")
+    found = json.loads(says("compare", "HEAD", "b", "--json"))
+    assert found["params"] == {"models.knn.n_neighbors": {"a": 4, "b": 300}}
+    assert "HEAD: models.knn.n_neighbors is 9 in params.yaml, these results" in caplog.text
+    project.git("reset", "-q", "--hard", "HEAD~1")
+
+
+def test_restore_asks_before_it_touches(project: Project) -> None:
+    """By a real run of `track`, whose results the cache then lacks."""
+    project.dvc("repro", "--force", "-s", "track")
+    models = project.locked("train")["models"]
+    run = next(run for run in project.runs() if run.data.tags.get("dvc.models") == models)
+    project.git("switch", "-q", "b")
+    project.dvc("checkout", "-q")
+    before = _state(project)
+
+    def refused(*, code: int) -> str:
+        command = [sys.executable, "-m", "digits", "restore", run.info.run_id]
+        done = subprocess.run(
+            command, cwd=project.path, env=project.env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code and done.stdout == "", done.stderr
+        assert done.stderr.startswith("digits: ") and done.stderr.count("\n") == 1
+        assert _state(project) == before
+        return done.stderr
+
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD_LOCK], cwd=project.path, env=project.env,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert holder.stdout and holder.stdout.readline() == "locked\n"
+    assert "another DVC process is at work" in refused(code=1)
+    holder.communicate("")
+
+    (project.path / "models" / "mine").write_bytes(b"x")
+    before = _state(project)
+    assert "models would be replaced and is not in DVC's cache" in refused(code=1)
+    (project.path / "models" / "mine").unlink()
+    before = _state(project)
+
+    project.dvc("gc", "--workspace", "--force", "-q")
+    sentence = refused(code=NotCached.exit_code)
+    assert "models, data/predictions of main" in sentence and "`dvc push`" in sentence
+    assert "Nothing has been changed." in sentence
+
+
+_HOLD_LOCK = """
+from dvc.repo import Repo, lock_repo
+with Repo() as repo, lock_repo(repo):
+    print("locked", flush=True)
+    input()
+"""
+
+
+def _state(project: Project) -> tuple[str, str, dict[Path, bytes]]:
+    """HEAD, git's view, and the files that DVC keeps."""
+    files = [file for folder in ("models", "data") for file in (project.path / folder).rglob("*")]
+    contents = {file: file.read_bytes() for file in files if file.is_file()}
+    return project.git("rev-parse", "--abbrev-ref", "HEAD"), project.git("status", "-s"), contents
