@@ -30,11 +30,25 @@ class Experiment(NamedTuple):
 
 
 def check_repository(root: Path) -> None:
-    """Raise BadInput when the project is no git repository, but a copy of its files."""
-    if not (root / ".git").exists():
-        raise BadInput(
-            f"{root} is no git repository, in which revisions and experiments are: `git clone` it."
-        )
+    """Check that git answers here, whose revisions and experiments a command is about.
+
+    The project may be a subfolder of a larger repository.
+
+    Raises
+    ------
+    BadInput
+        When the project is in no git repository, but a copy of its files; with git's own words
+        when it refuses, as that of another user; when there is no git.
+    """
+    try:
+        run_git(root, "rev-parse", "--show-toplevel", LC_ALL="C")
+    except GitError as error:
+        if "not a git repository" in str(error):
+            raise BadInput(
+                f"{root} is in no git repository, in which revisions and experiments are: "
+                "`git clone` the project."
+            ) from error
+        raise
 
 
 def run_git(root: Path, *arguments: str, **environment: str) -> str:
@@ -48,11 +62,13 @@ def run_git(root: Path, *arguments: str, **environment: str) -> str:
             capture_output=True,
             check=False,
         )
+    except FileNotFoundError as error:
+        raise GitError(f"{command} failed: there is no git on the path, so install it.") from error
     except OSError as error:
         raise GitError(f"{command} failed: {error}") from error
     if done.returncode:
-        reason = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise GitError(f"{command} failed: {reason[-1]}")
+        reason = " ".join(done.stderr.decode(errors="replace").split()) or "no reason given"
+        raise GitError(f"{command} failed: {reason}")
     return done.stdout.decode(errors="surrogateescape")
 
 

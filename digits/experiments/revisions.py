@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.fs import GitFileSystem
 from dvc.repo import Repo
+from dvc.scm import SCM
 from dvc_data.index import DataIndexDirError
 from numpy.typing import NDArray
 
@@ -206,13 +208,24 @@ def open_result(root: Path, name: str) -> Iterator[Result]:
     if name == WORKSPACE:
         describe_head(root)
     try:
-        with Repo(str(root), rev=commit or None) as repo:
+        with _open_repo(root, commit) as repo:
             lock = _read_lock(repo, name)
             if commit:
                 _warn_of_edited_params(repo, lock)
             yield Result(repo, name, lock)
     except NotDvcRepoError as error:
         raise BadInput(f"{name} has no DVC pipeline: {error}.") from error
+
+
+def _open_repo(root: Path, commit: str) -> Repo:
+    """DVC's repository as it is in a commit, or in the workspace without one."""
+    if not commit:
+        return Repo(str(root))
+    # `Repo(rev=...)` would look for the project at the top of git's repository alone.
+    scm = SCM(str(root))
+    below = root.resolve().relative_to(Path(scm.root_dir).resolve()).as_posix()
+    place = "/" if below == "." else f"/{below}"
+    return Repo(place, fs=GitFileSystem(scm=scm, rev=commit), scm=scm)
 
 
 def _read_lock(repo: Repo, name: str) -> Lock:
