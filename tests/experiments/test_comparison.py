@@ -1,5 +1,7 @@
 """`compare` on revisions made by hand: every number against another library's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -14,7 +16,8 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from digits.common.errors import BadInput
-from digits.experiments.comparison import UNDECIDED, compare
+from digits.experiments import comparison
+from digits.experiments.comparison import UNDECIDED, compare, compare_pairs
 from digits.experiments.revisions import Revision
 from tests.revisions import NO, PARAMS, SAME, TRUTH, YES, A, B, N, digits, revision
 
@@ -72,7 +75,7 @@ def test_swapped_arguments_give_the_mirror_image(a: Revision, b: Revision) -> No
 
 
 @pytest.mark.parametrize("a", [A, NO])
-def test_a_model_cannot_be_told_from_itself(a: Revision) -> None:
+def test_equal_predictions_are_called_the_same(a: Revision) -> None:
     c = compare(a, a)
     assert (c.accuracy.p_value, c.accuracy.difference, c.accuracy.only_a, c.accuracy.only_b) == (
         1,
@@ -82,8 +85,15 @@ def test_a_model_cannot_be_told_from_itself(a: Revision) -> None:
     )
     assert c.accuracy.low < 0 < c.accuracy.high
     for each in c.metrics + c.per_digit:
-        assert (each.difference, each.verdict) == (0, UNDECIDED)
+        assert (each.difference, each.verdict) == (0, comparison.SAME)
     assert c.params == {}
+    # One score in its last bit: equal answers, but not the same model.
+    scores = a.predictions.scores.copy()
+    scores.flat[0] = np.nextafter(scores.flat[0], 2)
+    other = replace(a, predictions=replace(a.predictions, scores=scores))
+    assert compare(a, other).accuracy.verdict == UNDECIDED
+    (first, *_) = compare_pairs([a, a, other], 0.95)
+    assert first.accuracy.verdict == comparison.SAME
 
 
 def test_each_digit_has_holm_s_correction() -> None:

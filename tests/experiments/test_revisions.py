@@ -11,7 +11,10 @@ import pytest
 from PIL import Image
 
 from digits.__main__ import main
-from digits.experiments.revisions import NotCached
+from digits.common.errors import BadInput
+from digits.experiments.comparison import compare
+from digits.experiments.revisions import NotCached, Revision
+from tests.revisions import A
 from tests.scratch import Project, without
 
 
@@ -179,11 +182,10 @@ def test_without_git_there_is_nothing_to_compare(project: Project) -> None:
         assert f"{project.path} is no git repository" in said and "Traceback" not in said
 
 
-def test_validation_of_other_images_is_refused(project: Project) -> None:
-    project.edit(fetch__dataset="mnist_784")
-    assert "main and workspace are about different data sets" in refused(
-        project, "compare", "--validation"
-    )
+def test_validation_of_other_images_is_refused() -> None:
+    a, b = (Revision(name, {"fetch": {"dataset": name}}, {"n": 9}, A.predictions) for name in "ab")
+    with pytest.raises(BadInput, match="a and b are about different data sets"):
+        compare(a, b)
 
 
 @pytest.mark.slow
