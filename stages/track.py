@@ -7,6 +7,7 @@ after a restored result, in a clone and with a wiped store this stage runs, and 
 from pathlib import Path
 
 from digits.common.files import file_sha256, read_csv, read_json
+from digits.common.garbage import without_garbage
 from digits.experiments.provenance import locked_hashes, uncommitted_patch
 from digits.params.datasets import find_source
 from digits.params.schema import Params
@@ -29,8 +30,8 @@ def track(params: Params, stage: Stage) -> None:
     evaluation = evaluation_key([*metrics, *tables, *pictures])
     if has_complete_run(store, key, evaluation):
         return
-    # Two seconds of imports that a restored result need not wait for.
-    from digits.tracking.completion import Result, complete_run
+    with without_garbage():  # two seconds of imports that a restored result need not wait for
+        from digits.tracking.completion import Result, complete_run
 
     patch = uncommitted_patch()
     result = Result(

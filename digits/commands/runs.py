@@ -30,7 +30,7 @@ def mlflow_errors_as_bad_input() -> Iterator[None]:
     """Whatever MLflow raises within is BadInput: one sentence instead of a traceback."""
     import mlflow
 
-    from digits.tracking.store import one_line
+    from digits.tracking.lookup import one_line
 
     try:
         yield

@@ -19,16 +19,16 @@ from digits.common.arrays import open_array
 from digits.common.environment import is_default
 from digits.common.files import read_json
 from digits.experiments.provenance import current_experiment, describe_source, run_name
-from digits.tracking.lookup import COMPLETE, KEY, database, server
-from digits.tracking.model_folder import ModelFiles, log_model
-from digits.tracking.store import (
-    Store,
+from digits.tracking.lookup import (
+    COMPLETE,
+    KEY,
+    database,
     one_line,
-    open_store,
-    points,
-    sqlite_uri,
+    server,
     unfinished_run_file,
 )
+from digits.tracking.model_folder import ModelFiles, log_model
+from digits.tracking.store import Store, open_store, points, sqlite_uri
 
 log = logging.getLogger(__name__)
 

@@ -8,17 +8,23 @@ Training never fails because of the tracker: a server that does not answer costs
 warning.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from digits.common.errors import BadInput
 from digits.common.files import file_sha256, write_json
-from digits.tracking.lookup import KEY, result_key
-from digits.tracking.store import Store, log, one_line, open_store, unfinished_run_file
+from digits.common.garbage import without_garbage
+from digits.tracking.lookup import KEY, one_line, result_key, unfinished_run_file
+
+if TYPE_CHECKING:
+    from digits.tracking.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class LiveRun:
@@ -35,7 +41,7 @@ class LiveRun:
     """
 
     def __init__(
-        self, params: Mapping[str, Any], store: Store | None = None, run_id: str = ""
+        self, params: Mapping[str, Any], store: "Store | None" = None, run_id: str = ""
     ) -> None:
         self._params, self._store, self._run_id = params, store, run_id
         self._answers = store is not None
@@ -84,7 +90,7 @@ class LiveRun:
             note = {"uri": self._store.uri, "run_id": self._run_id, "cost": dict(cost)}
             _attempt(partial(self._leave_note, unfinished_run_file(self._store.folder, key), note))
 
-    def _finish(self, store: Store, key: str, cost: Mapping[str, float]) -> None:
+    def _finish(self, store: "Store", key: str, cost: Mapping[str, float]) -> None:
         store.log_metrics(self._run_id, cost, "cost")
         with store.locked():
             if store.runs(f"tags.{KEY} = '{key}'"):
@@ -104,7 +110,7 @@ class LiveRun:
         if self._store and self._answers:
             _attempt(partial(self._close, self._store, status))
 
-    def _close(self, store: Store, status: str) -> None:
+    def _close(self, store: "Store", status: str) -> None:
         if store.client.get_run(self._run_id).info.lifecycle_stage == "active":
             store.client.set_terminated(self._run_id, status)
 
@@ -125,6 +131,8 @@ def live_run(folder: Path, params: Mapping[str, Any]) -> Iterator[LiveRun]:
     begun: list[LiveRun] = []
 
     def begin() -> None:
+        with without_garbage():  # seconds that bad params need not wait for
+            from digits.tracking.store import open_store
         store = open_store(folder)
         store.sweep()
         begun.append(LiveRun(params, store, store.create_run(params, {})))

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -130,3 +131,18 @@ def has_complete_run(folder: Path, key: str, evaluation: str) -> bool:
         log.info("asking MLflow, since its database did not answer: %s", error)
         return False
     return row is not None
+
+
+def unfinished_run_file(folder: Path, key: str) -> Path:
+    """Where `train` notes its run of a result, and the cost, when the store did not answer."""
+    return folder / "begun" / f"{key}.json"
+
+
+def one_line(error: Exception) -> str:
+    """An error in one short line, without the password of a server's address."""
+    return without_password(" ".join(str(error).split()))[:300]
+
+
+def without_password(text: str) -> str:
+    """http://user:secret@host as http://host."""
+    return re.sub(r"//[^/@\s]+@", "//", text)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import socket
 import sqlite3
 import time
@@ -21,9 +20,10 @@ from mlflow.entities import Experiment, Metric, Param, Run
 from sqlalchemy.exc import SADeprecationWarning
 
 from digits.common.errors import BadInput
+from digits.common.garbage import without_garbage
 from digits.experiments.provenance import EXPERIMENT_NAME, describe_source, run_name
 from digits.params.nested import flatten
-from digits.tracking.lookup import database, server
+from digits.tracking.lookup import database, one_line, server, without_password
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +81,9 @@ class Store:
                 self.is_fallback = True
         file = database(self.folder)
         try:
-            self._create_once(file)
-            self._connect(sqlite_uri(file), artifacts=file.parent / "artifacts")
+            with without_garbage():  # MLflow imports SQLAlchemy now, and maps its tables
+                self._create_once(file)
+                self._connect(sqlite_uri(file), artifacts=file.parent / "artifacts")
         except (sqlite3.Error, mlflow.MlflowException, OSError) as error:
             cure = "mend or delete it and run `dvc repro`"
             raise BadInput(
@@ -203,11 +204,6 @@ def require_store(folder: Path) -> Store:
     return store
 
 
-def unfinished_run_file(folder: Path, key: str) -> Path:
-    """Where `train` notes its run of a result, and the cost, when the store did not answer."""
-    return folder / "begun" / f"{key}.json"
-
-
 def sqlite_uri(file: Path) -> str:
     """MLflow's name for a database file, after a look that it can be opened.
 
@@ -216,16 +212,6 @@ def sqlite_uri(file: Path) -> str:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA schema_version")
     return f"sqlite:///{quote(str(file))}"
-
-
-def one_line(error: Exception) -> str:
-    """An error in one short line, without the password of a server's address."""
-    return without_password(" ".join(str(error).split()))[:300]
-
-
-def without_password(text: str) -> str:
-    """http://user:secret@host as http://host."""
-    return re.sub(r"//[^/@\s]+@", "//", text)
 
 
 def _this_process() -> str:

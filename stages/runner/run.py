@@ -1,5 +1,6 @@
 """Run a stage: validate params first, publish outs last, say in one sentence what is wrong."""
 
+import gc
 import logging
 import os
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from filelock import FileLock
 
 from digits.common.errors import BadInput
+from digits.common.garbage import without_garbage
 from digits.params.schema import Params, parse_params
 from stages.runner.guard import PARAMS, Guard, Snapshot
 from stages.runner.process import exit_on_signals
@@ -36,6 +38,7 @@ def run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):  # another run of this stage may be just ending, as its DVC was killed
         _run(name, load, snapshot)
+    gc.freeze()  # else Python looks for garbage in all that it lets go at its exit
 
 
 def _run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
@@ -46,7 +49,9 @@ def _run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
             raise BadInput(f"{PARAMS} is missing: `git checkout {PARAMS}` brings it back.")
         params = parse_params(snapshot.files[PARAMS], PARAMS.name)
         stage = Stage(name, Guard(name, snapshot))
-        load()(params, stage)
+        with without_garbage():
+            work = load()
+        work(params, stage)
         stage.guard.check()
         stage.publish()
         done = True
