@@ -36,6 +36,9 @@ LOCATIONS = (
 )
 STAGES = ("fetch", "split", "augment", "train", "evaluate", "track")
 
+# Params of a model that learns by epochs.
+BY_EPOCHS = {"train__model": "softmax", "train__scale": "unit", "models__softmax__epochs": 3}
+
 
 @dataclass
 class Project:
