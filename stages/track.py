@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 
 from digits.common.files import file_sha256, read_csv, read_json
+from digits.common.garbage import without_garbage
 from digits.experiments.provenance import git_refusal, locked_hashes, uncommitted_patch
 from digits.params.datasets import find_source
 from digits.params.schema import Params
@@ -32,8 +33,8 @@ def track(params: Params, stage: Stage) -> None:
     evaluation = evaluation_key([*metrics, *tables, *pictures])
     if has_complete_run(store, key, evaluation):
         return
-    # Two seconds of imports that a restored result need not wait for.
-    from digits.tracking.completion import Result, complete_run
+    with without_garbage():  # two seconds of imports that a restored result need not wait for
+        from digits.tracking.completion import Result, complete_run
 
     if refusal := git_refusal():
         log.warning("no commit is known, so that the run cannot be restored: %s", refusal)

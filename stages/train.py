@@ -17,6 +17,7 @@ from digits.metrics.classification import fold_accuracies, metrics
 from digits.models.families import PipelineOptions, make_pipeline, n_epochs
 from digits.models.persistence import save_model, save_versions
 from digits.params.schema import Params
+from digits.tracking.live import live_run
 from digits.tracking.lookup import store_folder
 from digits.training.dataset import open_training_set
 from digits.training.fit import fit
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 
 def train(params: Params, stage: Stage) -> None:
     """Validate the pipeline, draw its learning curve, and fit it on all training images."""
-    from digits.tracking.live import live_run  # seconds that bad params need not wait for
-
     started, settings = time.monotonic(), params.train
     fold = open_array(Path("data/split/fold.npy"), np.int8, (None,))
     data, shape = open_training_set(Path("data/augmented"), fold, params.target, settings.copies)

@@ -26,6 +26,9 @@ from digits.tracking.database import empty_database, update_locations
 SETTINGS = ("DVC", "MLFLOW", "DIGITS", "GIT")
 STAGES = ("fetch", "split", "augment", "train", "evaluate", "track")
 
+# Params of a model that learns by epochs.
+BY_EPOCHS = {"train__model": "softmax", "train__scale": "unit", "models__softmax__epochs": 3}
+
 
 @dataclass
 class Project:

@@ -67,12 +67,11 @@ def assign_folds(
         When a class (each of the ten digits, or yes and no) has fewer training images than there
         are folds.
     """
-    # Half a second of imports that `augment` does without.
-    from sklearn.model_selection import StratifiedKFold, train_test_split
-
     rows = np.arange(len(labels))
     train = rows[:n_train]
     if strategy == "shuffled":
+        from sklearn.model_selection import train_test_split  # a second that others need not wait
+
         drawn, _ = train_test_split(rows, train_size=n_train, stratify=labels, random_state=seed)
         train = np.sort(drawn)
     y = make_target(labels[train], target)
@@ -86,6 +85,23 @@ def assign_folds(
             f"{rarest}: every class needs at least one image for each fold."
         )
     fold = np.full(len(labels), TEST, dtype=np.int8)
-    for number, (_, held_out) in enumerate(StratifiedKFold(folds).split(np.zeros(len(y)), y)):
-        fold[train[held_out]] = number
+    fold[train] = _stratify(y, folds)
+    return fold
+
+
+def _stratify(y: NDArray, folds: int) -> NDArray[np.int8]:
+    """Return the fold that holds out each image: those of scikit-learn's `StratifiedKFold`.
+
+    That class takes a second to import, which is longer than all other work of `split`.
+    """
+    fold = np.empty(len(y), np.int8)
+    # By order of appearance, as scikit-learn numbers them.
+    _, first, label = np.unique(y, return_index=True, return_inverse=True)
+    label = np.argsort(np.argsort(first))[label]
+    in_order = np.sort(label)
+    for number in range(len(first)):
+        # A class's images are consecutive in the sorted labels: dealt out one to a fold in turn,
+        # they say how many each fold holds out.
+        n_held_out = [np.count_nonzero(in_order[k::folds] == number) for k in range(folds)]
+        fold[label == number] = np.repeat(np.arange(folds), n_held_out)
     return fold

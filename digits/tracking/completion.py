@@ -22,10 +22,10 @@ from digits.common.files import read_json
 from digits.experiments.provenance import current_experiment, describe_source
 from digits.experiments.run_names import run_name
 from digits.tracking.database import sqlite_uri
-from digits.tracking.lookup import COMPLETE, KEY, database
+from digits.tracking.lookup import COMPLETE, KEY, database, unfinished_run_file
 from digits.tracking.model_folder import ModelFiles, log_model
 from digits.tracking.server import check_files_are_seen, why_not_stored
-from digits.tracking.store import Store, open_store, points, unfinished_run_file
+from digits.tracking.store import Store, open_store, points
 
 log = logging.getLogger(__name__)
 

@@ -8,18 +8,24 @@ Training never fails because of the tracker: a server that does not answer costs
 warning.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from digits.common.errors import BadInput
 from digits.common.files import file_sha256, write_json
-from digits.tracking.lookup import KEY, result_key
+from digits.common.garbage import without_garbage
+from digits.tracking.lookup import KEY, result_key, unfinished_run_file
 from digits.tracking.messages import one_line
-from digits.tracking.store import Store, log, open_store, unfinished_run_file
+
+if TYPE_CHECKING:
+    from digits.tracking.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class LiveRun:
@@ -36,7 +42,7 @@ class LiveRun:
     """
 
     def __init__(
-        self, params: Mapping[str, Any], store: Store | None = None, run_id: str = ""
+        self, params: Mapping[str, Any], store: "Store | None" = None, run_id: str = ""
     ) -> None:
         self._params, self._store, self._run_id = params, store, run_id
         self._answers = store is not None
@@ -85,7 +91,7 @@ class LiveRun:
             note = {"store": self._store.name, "run_id": self._run_id, "cost": dict(cost)}
             _attempt(partial(self._leave_note, unfinished_run_file(self._store.folder, key), note))
 
-    def _finish(self, store: Store, key: str, cost: Mapping[str, float]) -> None:
+    def _finish(self, store: "Store", key: str, cost: Mapping[str, float]) -> None:
         store.log_metrics(self._run_id, cost, "cost")
         with store.locked():
             if store.runs(f"tags.{KEY} = '{key}'"):
@@ -105,7 +111,7 @@ class LiveRun:
         if self._store and self._answers:
             _attempt(partial(self._close, self._store, status))
 
-    def _close(self, store: Store, status: str) -> None:
+    def _close(self, store: "Store", status: str) -> None:
         if store.client.get_run(self._run_id).info.lifecycle_stage == "active":
             store.client.set_terminated(self._run_id, status)
 
@@ -126,6 +132,8 @@ def live_run(folder: Path, params: Mapping[str, Any]) -> Iterator[LiveRun]:
     begun: list[LiveRun] = []
 
     def begin() -> None:
+        with without_garbage():  # seconds that bad params need not wait for
+            from digits.tracking.store import open_store
         store = open_store(folder)
         store.sweep()
         begun.append(LiveRun(params, store, store.create_run(params, {})))

@@ -143,3 +143,8 @@ def has_complete_run(folder: Path, key: str, evaluation: str) -> bool:
         log.info("asking MLflow, since its database did not answer: %s", error)
         return False
     return row is not None
+
+
+def unfinished_run_file(folder: Path, key: str) -> Path:
+    """Where `train` notes its run of a result, and the cost, when the store did not answer."""
+    return folder / "begun" / f"{key}.json"

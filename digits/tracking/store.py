@@ -15,6 +15,7 @@ import psutil
 from mlflow.entities import Experiment, Metric, Param, Run
 
 from digits.common.errors import BadInput
+from digits.common.garbage import without_garbage
 from digits.common.locks import hold
 from digits.experiments.provenance import EXPERIMENT_NAME, describe_source
 from digits.experiments.run_names import run_name
@@ -88,7 +89,8 @@ class Store:
             self.is_fallback = True
         self.file = database(self.folder)
         try:
-            self._connect(open_database(self.file), artifacts_uri(self.file))
+            with without_garbage():  # MLflow imports SQLAlchemy now, and maps its tables
+                self._connect(open_database(self.file), artifacts_uri(self.file))
         except (sqlite3.Error, mlflow.MlflowException, OSError) as error:
             raise why_unusable(self.file, error) from error
 
@@ -188,11 +190,6 @@ def require_store(folder: Path) -> Store:
     if store.connection_error:
         raise BadInput(f"{store.connection_error}, and what is asked for is there.")
     return store
-
-
-def unfinished_run_file(folder: Path, key: str) -> Path:
-    """Where `train` notes its run of a result, and the cost, when the store did not answer."""
-    return folder / "begun" / f"{key}.json"
 
 
 def _this_process() -> str:

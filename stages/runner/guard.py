@@ -101,7 +101,9 @@ class Guard:
             paths = sorted(before.keys() | after.keys())
             changed += [path.as_posix() for path in paths if before.get(path) != after.get(path)]
         changed += self._changed_data()
-        params = self._select_params(now.files.get(PARAMS, b""))
+        content = now.files.get(PARAMS, b"")
+        same = content == self._snapshot.files[PARAMS]  # parsing takes longer than comparing
+        params = self._params_at_start if same else self._select_params(content)
         changed += [
             f"params.yaml: {key}"
             for key, value in self._params_at_start.items()

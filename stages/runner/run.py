@@ -1,11 +1,13 @@
 """Run a stage: validate params first, publish outs last, say in one sentence what is wrong."""
 
+import gc
 import logging
 import os
 import sys
 from collections.abc import Callable
 
 from digits.common.errors import BadInput
+from digits.common.garbage import without_garbage
 from digits.common.locks import hold
 from digits.common.versions import LOCK, unpinned_versions
 from digits.params.schema import Params, parse_params
@@ -41,6 +43,7 @@ def run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
     except BadInput as error:  # of the lock
         restore_outs(name)
         sys.exit(f"{name}: {error}")
+    gc.freeze()  # else Python looks for garbage in all that it lets go at its exit
 
 
 def _run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
@@ -52,7 +55,9 @@ def _run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
         params = parse_params(snapshot.files[PARAMS], PARAMS.name)
         stage = Stage(name, Guard(name, snapshot))
         _warn_of_versions(stage.guard)
-        load()(params, stage)
+        with without_garbage():
+            work = load()
+        work(params, stage)
         stage.guard.check()
         stage.publish()
         done = True

@@ -10,7 +10,7 @@ import pytest
 from digits.tracking.database import EXPERIMENT
 from digits.tracking.registry import MODEL
 from tests.runs import MlflowServer, free_port, mlflow_server
-from tests.scratch import Project, make_once
+from tests.scratch import BY_EPOCHS, Project, make_once
 
 # Of which one is better for real than the first, one hardly differs from it, and one is trained
 # alone.
@@ -43,7 +43,7 @@ def server(_server: MlflowServer) -> Iterator[MlflowServer]:
 @pytest.fixture
 def by_epochs(new_project: Callable[..., Project]) -> Project:
     """A scratch repository with a model that learns by epochs; no run is there yet."""
-    return new_project(train__model="softmax", train__scale="unit", models__softmax__epochs=3)
+    return new_project(**BY_EPOCHS)
 
 
 @pytest.fixture

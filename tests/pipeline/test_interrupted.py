@@ -11,7 +11,7 @@ from mlflow.entities import Run
 
 from tests.proxy import proxy
 from tests.runs import MlflowServer, free_port
-from tests.scratch import Project, assert_complete, ran, wait_until
+from tests.scratch import BY_EPOCHS, Project, assert_complete, ran, wait_until
 
 # MLflow's own, when it first imports its models.
 pytestmark = [
@@ -19,12 +19,15 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
 
+# Long enough to be interrupted.
+LONG_TRAINING = {"models__softmax__epochs": 60, "train__seed": 1}
+
 
 def start_training(
     project: Project, runs: Callable[[], list[Run]] | None = None, **env: str
 ) -> subprocess.Popen[str]:
     """`dvc repro` in the background, in a training of which MLflow has the first epochs."""
-    project.edit(models__softmax__epochs=60, train__seed=1)
+    project.edit(**LONG_TRAINING)
     training = project.background("repro", **{"SHELL": "/bin/sh"} | env)
 
     def is_learning() -> bool:
@@ -37,31 +40,10 @@ def start_training(
     return training
 
 
-Kill = Callable[[int, int], None]  # of the process of DVC, and that of the stage
-
-
-def kill_training(project: Project, kill: Kill, shell: str = "/bin/sh") -> None:
-    training = start_training(project, SHELL=shell)
-    (run,) = project.runs()
-    kill(training.pid, int(run.data.tags["process"].split()[0]))
-    output, _ = training.communicate(timeout=60)
-    assert training.returncode != 0, output
-
-
-def test_after_a_kill_the_next_repro_ends_right(by_epochs: Project) -> None:
-    project = by_epochs
-    kill_training(project, lambda dvc, train: os.kill(train, signal.SIGKILL))
-    assert project.repro() == ["train", "evaluate", "track"]
-    assert not list(project.path.glob("**/*.new"))
-    runs = {run.info.status: run for run in project.runs()}
-    assert sorted(runs) == ["FINISHED", "KILLED"] and len(project.runs()) == 2
-    assert_complete(runs["FINISHED"], project)
-    assert project.repro() == []
-
-
 @pytest.mark.parametrize(
     ("kill", "shell"),
     [
+        pytest.param(lambda dvc, train: os.kill(train, signal.SIGKILL), "/bin/sh", id="kill -9"),
         pytest.param(lambda dvc, train: os.kill(train, signal.SIGTERM), "/bin/sh", id="SIGTERM"),
         pytest.param(lambda dvc, train: os.kill(dvc, signal.SIGKILL), "/bin/sh", id="kill -9 dvc"),
         # Where DVC is told of no shell it calls sh. Debian's stays between DVC and the stage, which
@@ -72,15 +54,27 @@ def test_after_a_kill_the_next_repro_ends_right(by_epochs: Project) -> None:
         pytest.param(lambda dvc, train: os.killpg(dvc, signal.SIGINT), "/bin/sh", id="Ctrl-C"),
     ],
 )
-def test_after_any_other_kill_the_next_repro_trains_to_the_end(
-    by_epochs: Project, kill: Kill, shell: str
+def test_after_a_kill_the_next_repro_ends_right(
+    by_epochs: Project,
+    reproduced: Callable[..., Project],
+    kill: Callable[[int, int], None],  # of the process of DVC, and that of the stage
+    shell: str,
 ) -> None:
-    """What comes after the training is the same as in the test before."""
     project = by_epochs
-    kill_training(project, kill, shell)
-    assert project.repro("train") == ["train"]
+    training = start_training(project, SHELL=shell)
+    (run,) = project.runs()
+    kill(training.pid, int(run.data.tags["process"].split()[0]))
+    output, _ = training.communicate(timeout=60)
+    assert training.returncode != 0, output
+    assert project.repro() == ["train", "evaluate", "track"]
     assert not list(project.path.glob("**/*.new"))
-    assert sorted(run.info.status for run in project.runs()) == ["FINISHED", "KILLED"]
+    runs = {run.info.status: run for run in project.runs()}
+    assert sorted(runs) == ["FINISHED", "KILLED"] and len(project.runs()) == 2
+    assert_complete(runs["FINISHED"], project)
+    undisturbed = reproduced(**BY_EPOCHS | LONG_TRAINING)
+    locks = [(each.path / "dvc.lock").read_bytes() for each in (project, undisturbed)]
+    assert locks[0] == locks[1]
+    assert project.repro() == []
 
 
 def test_a_failed_stage_is_a_failed_run_and_the_next_repro_ends_right(by_epochs: Project) -> None:
