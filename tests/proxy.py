@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,12 +19,19 @@ class Proxy:
 
 
 @contextmanager
-def proxy(upstream: str, port: int = 0, first_upload_takes: float = 0) -> Iterator[Proxy]:
+def proxy(
+    upstream: str,
+    port: int = 0,
+    first_upload_takes: float = 0,
+    answers: Mapping[str, tuple[int, bytes]] | None = None,
+) -> Iterator[Proxy]:
     """A proxy of a server on 127.0.0.1; at the end it is gone, as if the server were.
 
-    Its first upload may take some more seconds.
+    Its first upload may take some more seconds. `answers` are its own, by how the path begins:
+    status and content.
     """
     state = Proxy("")
+    own = {} if answers is None else answers
 
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:
@@ -37,6 +44,9 @@ def proxy(upstream: str, port: int = 0, first_upload_takes: float = 0) -> Iterat
                 for name, value in self.headers.items()
                 if name.lower() not in ("host", "accept-encoding")
             }
+            for path in filter(self.path.startswith, own):
+                self.answer(own[path][0], "text/html", own[path][1])
+                return
             request = Request(upstream + self.path, body or None, headers, method=self.command)
             try:
                 with urlopen(request) as answer:
@@ -47,6 +57,9 @@ def proxy(upstream: str, port: int = 0, first_upload_takes: float = 0) -> Iterat
                     )
             except HTTPError as error:
                 status, kind, content = error.code, error.headers["Content-Type"], error.read()
+            self.answer(status, kind, content)
+
+        def answer(self, status: int, kind: str, content: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))

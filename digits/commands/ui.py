@@ -24,12 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Serve the store on 127.0.0.1 until interrupted."""
     from digits.tracking.lookup import server, store_folder
+    from digits.tracking.messages import without_password
     from digits.tracking.store import Store
     from digits.tracking.view import save_view, url
 
     port = arguments.port
     if uri := server():
-        raise BadInput(f"MLFLOW_TRACKING_URI says that the runs are on {uri}: open that address.")
+        address = without_password(uri)
+        raise BadInput(f"MLFLOW_TRACKING_URI says that the runs are on {address}: open that.")
     check_port_is_free(port)
     with mlflow_errors_as_bad_input():
         store = Store(store_folder(ROOT))

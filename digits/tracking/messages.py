@@ -30,7 +30,7 @@ def without_password(text: str) -> str:
     _, _, rest = os.environ.get("MLFLOW_TRACKING_URI", "").partition("://")
     if "@" in rest and not rest.startswith("/"):  # with blanks, it is more than one word
         text = text.replace(rest, rest.rpartition("@")[2])
-    return re.sub(r"(?<=//)(?!/)\S*@", "", text)
+    return re.sub(r"(?<!/)//(?!/)\S*@", "//", text)
 
 
 def _secret_parts() -> Iterator[str]:

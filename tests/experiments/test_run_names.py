@@ -55,7 +55,7 @@ def test_is_branch_and_commit_of_what_is_committed(commit: str, tmp_path: Path) 
         ([("C: 1.0", "C: 10.0")], ""),
         ([("copies: 0", "copies: 5"), ("copies: all", "copies: none")], None),
         ([("components: 0", "components: null")], "components=null"),
-        ([("digits_8x8", "idx:own/1")], "dataset=idx:own/1"),
+        ([("digits_8x8", "'idx:own/1'")], "dataset=idx:own/1"),
         ([("shifts: []", "shifts: [1, 0]")], "shifts=1,0"),
     ],
 )

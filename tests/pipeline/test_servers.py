@@ -134,6 +134,6 @@ class TestUi:
         assert not list(elsewhere.iterdir())
 
     def test_of_a_server_is_the_server(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://runs.invalid")
-        with pytest.raises(BadInput, match=r"https://runs\.invalid"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://u:p@ss@runs.invalid")
+        with pytest.raises(BadInput, match=r" https://runs\.invalid: open"):
             ui.run(argparse.Namespace(port=free_port()))
