@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from digits.commands.output import escape_unprintable
 from digits.common.environment import set_environment
 from digits.common.errors import BadInput
 
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         130 after Ctrl-C.
     """
     set_environment()  # before a command imports NumPy or MLflow
+    escape_unprintable()
     try:
         parsed = _parser().parse_args(arguments)
         code: int | None = parsed.run(parsed)

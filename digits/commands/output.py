@@ -1,6 +1,9 @@
-"""What several commands write: percentages, code spans, tables, PNG files."""
+"""What several commands write: text for any terminal, percentages, tables, PNG files."""
 
+import codecs
+import io
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +12,24 @@ from digits.common.errors import BadInput
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+def escape_unprintable() -> None:
+    """From now on, print escaped what the encoding of stdout or stderr lacks.
+
+    Bytes of a file's name that are no text are printed as they are.
+    """
+    codecs.register_error("digits", _escape)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="digits")
+
+
+def _escape(error: UnicodeError) -> tuple[str | bytes, int]:
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
 
 
 def percent(share: float, form: str = ".6g") -> str:

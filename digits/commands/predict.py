@@ -21,6 +21,8 @@ HELP = "the digit on a picture, with its probability"
 
 MAX_EXPLAINED = 30  # pictures
 
+MAX_NAMED = 20  # pictures without an answer, in the last sentence
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The pictures, which model reads them, and how its answers are shown."""
@@ -43,23 +45,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print an answer for each picture; the exit code is 1 when one of them cannot be read."""
+    """Print an answer for each picture; the exit code is 1 when one of them has none."""
     from tqdm import tqdm
 
     from digits.inference.paths import picture_files
 
     check_writable("--explain", arguments.explain)
-    for stream in (sys.stdout, sys.stderr):  # a file's name may be of bytes that are no text
-        stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     reader = _champion() if arguments.champion else _workspace()
     paths = list(picture_files(arguments.pictures))
-    n_failed = 0
+    n_answers = 0
+    unanswered: list[str] = []
     explained: list[Answer] = []
     answers = reader.read(paths)
     with tqdm(answers, "reading", len(paths), unit="picture", disable=None, leave=False) as bar:
         for answer in bar:
+            n_answers += 1
             if answer.error:
-                n_failed += 1
+                unanswered.append(answer.name)
                 tqdm.write(f"digits: {answer.error}", sys.stderr)
             elif len(explained) < MAX_EXPLAINED:
                 explained.append(answer)
@@ -69,7 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
                 sys.stdout.flush()
     if arguments.explain:
         _write_explanation(explained, arguments.explain)
-    return 1 if n_failed else 0
+    if unanswered and n_answers > 1:
+        print(f"digits: {_count(unanswered, n_answers)}", file=sys.stderr)
+    return 1 if unanswered else 0
 
 
 def _workspace() -> "Reader":
@@ -92,15 +96,25 @@ def _champion() -> "Reader":
         return load_reader(files.model, files.validation, files.target)
 
 
+def _count(unanswered: Sequence[str], n_answers: int) -> str:
+    """How many pictures have no answer, and which: each had its own sentence before."""
+    named = ", ".join(unanswered[:MAX_NAMED])
+    further = len(unanswered) - MAX_NAMED
+    return (
+        f"{len(unanswered)} of {n_answers} not answered: {named}"
+        f"{f' and {further} more' if further > 0 else ''}."
+    )
+
+
 def _text_line(answer: "Answer") -> str:
-    return f"{answer.path}  {answer.digit}  {_probability(answer.probability)}"
+    return f"{answer.name}  {answer.digit}  {_probability(answer.probability)}"
 
 
 def _json_line(answer: "Answer") -> str:
-    path = str(answer.path)
+    of_picture = {"path": str(answer.path)} | ({"page": answer.page} if answer.page else {})
     if answer.error:
-        return json.dumps({"path": path, "error": answer.error})
-    return json.dumps({"path": path, "digit": answer.digit, "probability": answer.probability})
+        return json.dumps(of_picture | {"error": answer.error})
+    return json.dumps(of_picture | {"digit": answer.digit, "probability": answer.probability})
 
 
 def _probability(probability: float | None) -> str:
@@ -117,7 +131,7 @@ def _write_explanation(answers: Sequence["Answer"], path: Path) -> None:
     if not answers:
         raise BadInput(f"--explain {path} was not written: no picture could be read.")
     captions = [f"{answer.digit}   {_probability(answer.probability)}" for answer in answers]
-    names = [os.fsencode(answer.path.name).decode(errors="replace") for answer in answers]
-    pictures = [thumbnail(answer.path) for answer in answers]
+    names = [os.fsencode(Path(answer.name).name).decode(errors="replace") for answer in answers]
+    pictures = [thumbnail(answer.path, page=answer.page or 1) for answer in answers]
     images = [answer.image for answer in answers if answer.image is not None]
     write_png("--explain", pictures_as_read(pictures, images, names, captions), path)

@@ -5,8 +5,6 @@ code that is here: the folder of a logged model may bring code of its own, and M
 """
 
 import argparse
-import os
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,17 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve a model until interrupted."""
+    import uvicorn
+
     from digits.tracking.lookup import store_folder
+    from digits.tracking.scoring import scoring_app
 
     model, port = arguments.model, arguments.port
     check_port_is_free(port)
     with mlflow_errors_as_bad_input():
         folder = save_for_serving(model, store_folder(ROOT) / f"served-{port}")
+        app = scoring_app(folder)
     print(f"{model}: POST http://127.0.0.1:{port}/invocations (Ctrl-C ends it)", flush=True)
-    where = ["--host", "127.0.0.1", "--port", str(port)]
-    command = ["mlflow", "models", "serve", "-m", str(folder), "--env-manager", "local", *where]
-    # This process becomes the server.
-    os.execv(sys.executable, [sys.executable, "-m", *command])  # noqa: S606
+    uvicorn.run(app, host="127.0.0.1", port=port)
 
 
 def save_for_serving(model: str, folder: Path) -> Path:

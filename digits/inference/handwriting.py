@@ -4,6 +4,7 @@ Light ink on 0, of one size, in the middle of a square. The steps are `read_pict
 `find_ink` and `normalize`; `extract_digit` is all of them.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from PIL import Image
 from scipy import ndimage
 
 from digits.common.errors import BadInput
-from digits.inference.ink import NoInk, clean, find_ink
-from digits.inference.photo import name_of, read_picture
+from digits.inference.ink import NoInk, clean, from_paper, ink_of
+from digits.inference.photo import name_of, read_pages, read_picture
+from digits.inference.single import why_not_single
 
 _EDGE = 0.15  # of full ink: what is darker lies in the box around the digit
 
@@ -41,13 +43,44 @@ def extract_digit(source: Path | bytes, side: int) -> NDArray[np.uint8]:
     BadInput
         As `read_picture`, and when there is no ink.
     """
+    return _digit(read_picture(source), name_of(source), side)
+
+
+def extract_digits(source: Path | bytes, side: int) -> Iterator[NDArray[np.uint8] | BadInput]:
+    """The digit on each page or frame of a picture file.
+
+    Parameters
+    ----------
+    source, side
+        As of `extract_digit`.
+
+    Yields
+    ------
+    ndarray of shape (side, side), uint8, or BadInput
+        One for each page; one `BadInput` if the file cannot be read.
+    """
     try:
-        return normalize(find_ink(clean(read_picture(source))), side)
+        for name, pixels in read_pages(source):
+            try:
+                yield pixels if isinstance(pixels, BadInput) else _digit(pixels, name, side)
+            except BadInput as error:
+                yield error
+    except BadInput as error:
+        yield error
+
+
+def _digit(picture: NDArray[np.uint8], name: str, side: int) -> NDArray[np.uint8]:
+    away = from_paper(clean(picture))
+    try:
+        ink = ink_of(away)
     except NoInk as error:
         raise BadInput(
-            f"{name_of(source)} holds no ink: allowed is a digit on paper of one colour, darker, "
+            f"{name} holds no ink: allowed is a digit on paper of one colour, darker, "
             "lighter or of another colour."
         ) from error
+    if why := why_not_single(away, ink):
+        raise BadInput(f"{name} holds no single digit, as {why}: allowed is one digit a picture.")
+    return normalize(ink, side)
 
 
 def normalize(ink: NDArray[np.float32], side: int) -> NDArray[np.uint8]:

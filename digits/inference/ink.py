@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from scipy import ndimage
 
+from digits.inference.grain import grain_of
+from digits.inference.ruling import remove_ruling
+
 # Pixels of the shorter side: smaller pictures have strokes of a pixel or two, and are not smoothed.
 _SMALL = 40
 
@@ -24,8 +27,8 @@ class NoInk(ValueError):
 
 
 def clean(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Remove salt and pepper, and frames, from a picture (height, width, 3), uint8."""
-    return remove_frames(remove_impulses(picture))
+    """Remove salt and pepper, ruling and frames from a picture (height, width, 3), uint8."""
+    return remove_frames(remove_ruling(remove_impulses(picture)))
 
 
 def remove_impulses(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -96,7 +99,7 @@ def _within_margins(picture: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         return None
     ring = _ring(picture, 1)
     colour = np.median(ring, axis=0)
-    tolerance = max(40.0, 4 * _noise(picture))
+    tolerance = max(40.0, 4 * grain_of(picture))
     like = (np.abs(picture - colour) <= tolerance).all(axis=2)
     rows, columns = (np.flatnonzero(like.mean(axis=axis) < _FRAME_SHARE) for axis in (1, 0))
     if len(rows) == 0 or len(columns) == 0:
@@ -136,13 +139,6 @@ def _spread(picture: NDArray[np.uint8]) -> float:
     return float((high - low).max())
 
 
-def _noise(picture: NDArray) -> float:
-    """The standard deviation of a picture's grain, from the differences of neighbouring pixels."""
-    # Most of them lie on paper, and so does the median.
-    difference = np.abs(np.diff(picture.astype(np.float32), axis=1))
-    return float(np.median(difference)) * 1.4826 / np.sqrt(2) if difference.size else 0.0
-
-
 def find_ink(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Measure how much ink there is at each pixel.
 
@@ -165,7 +161,16 @@ def find_ink(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     NoInk
         When nothing differs from the paper.
     """
-    away = picture - _paper(picture)
+    return ink_of(from_paper(picture))
+
+
+def from_paper(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How each pixel of a picture (height, width, 3) differs from the paper, in each colour."""
+    return picture - _paper(picture)
+
+
+def ink_of(away: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The ink (height, width), as of `find_ink`, of what `from_paper` returns."""
     flat = away.reshape(-1, 3)
     direction = np.linalg.eigh(flat.T @ flat)[1][:, -1].astype(np.float32)
     levels = away @ direction
@@ -191,7 +196,7 @@ def _deviation(levels: NDArray[np.floating]) -> float:
     nothing on its other side.
     """
     beyond = levels[levels <= 0]
-    grain = _noise(levels) if min(levels.shape) >= _SMALL else 0.0
+    grain = grain_of(levels) if min(levels.shape) >= _SMALL else 0.0
     return max(-1.4826 * float(np.median(beyond)) if len(beyond) else 0.0, grain)
 
 
@@ -201,7 +206,7 @@ def _paper(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     It is taken from the edges of the picture, where there is more paper than ink.
     """
     height, width = picture.shape[:2]
-    colour = _commonest(_ring(picture, 1 + min(height, width) // 50), 12 + 3 * _noise(picture))
+    colour = _commonest(_ring(picture, 1 + min(height, width) // 50), 12 + 3 * grain_of(picture))
     step = 1 + max(height, width) // 60
     sample = picture[step // 2 :: step, step // 2 :: step].astype(np.float32)
     if min(height, width) < _SMALL or min(sample.shape[:2]) < 8:
@@ -215,7 +220,10 @@ def _paper(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     of_edges = _fit_least_absolute(_ring(terms, 3), _ring(sample, 3))
     away = np.abs(sample - terms @ of_edges).max(axis=2)
     light = away <= 0.35 * np.percentile(away, 98)
-    surface = _fit_least_absolute(terms[light], sample[light])
+    try:
+        surface = _fit_least_absolute(terms[light], sample[light])
+    except np.linalg.LinAlgError:  # too little is paper to say how its light goes
+        return colour
     # Even paper stays even: a surface must explain most of what differs.
     if _distance(_ring(sample - terms @ surface, 2), 60) > 0.5 * _distance(edge, 60):
         return colour

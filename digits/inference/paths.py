@@ -6,10 +6,8 @@ from collections.abc import Iterable, Iterator
 from math import inf
 from pathlib import Path
 
-SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".gif", ".bmp", ".dib", ".webp",
-    ".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".ico", ".jp2", ".j2k",
-)  # fmt: skip
+# What desktops put into folders. Names that begin with a dot are nobody's pictures either.
+_OF_DESKTOPS = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
 
 
 def picture_files(names: Iterable[str]) -> Iterator[Path]:
@@ -18,7 +16,8 @@ def picture_files(names: Iterable[str]) -> Iterator[Path]:
     Parameters
     ----------
     names : iterable of str
-        Each a file, a folder of pictures, or a pattern such as scans/*.png.
+        Each a file, a folder of pictures, or a pattern such as scans/*.png. All that is in a folder
+        or matches a pattern counts: whoever opens it says what is no picture.
 
     Yields
     ------
@@ -32,26 +31,32 @@ def picture_files(names: Iterable[str]) -> Iterator[Path]:
             files = pictures_in(path)
         elif not path.exists() and glob.has_magic(name):
             # Path.glob takes no absolute patterns.
-            matches = glob.glob(name, recursive=True)  # noqa: PTH207
-            files = sorted((Path(match) for match in matches), key=natural_key)
+            found = {Path(match) for match in glob.glob(name, recursive=True)}  # noqa: PTH207
+            above = {folder for match in found for folder in match.parents}
+            files = _visible(found - above)  # what is in a folder may match too, as that of **
         else:
             files = [path]
         yield from files or [path]
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures directly in a folder, by their suffixes, in natural order.
+    """All that is directly in a folder, but hidden and desktops' files, in natural order.
 
     None if the folder must not be read.
     """
     try:
-        files = list(folder.iterdir())
+        return _visible(folder.iterdir())
     except OSError:
         return []
-    pictures = [
-        file for file in files if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-    ]
-    return sorted(pictures, key=natural_key)
+
+
+def _visible(paths: Iterable[Path]) -> list[Path]:
+    visible = (
+        path
+        for path in paths
+        if not path.name.startswith((".", "~$")) and path.name.lower() not in _OF_DESKTOPS
+    )
+    return sorted(visible, key=natural_key)
 
 
 def natural_key(path: Path) -> tuple[list[tuple[float, str]], str]:

@@ -1,21 +1,31 @@
 """Picture files decoded: upright, in colour, without transparency and not too large."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from digits.common.errors import BadInput
+from digits.inference.paths import pictures_in
 
 # What Pillow reads by itself: its reader of EPS would start another program.
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "TGA", "ICO", "JPEG2000")
+FORMATS = (
+    "PNG", "JPEG", "GIF", "BMP", "DIB", "WEBP", "AVIF", "TIFF", "PPM", "TGA", "ICO", "JPEG2000",
+)  # fmt: skip
 
 _ALLOWED_PATHS = "allowed are a picture, a folder of pictures or a pattern such as 'scans/*.png'"
 
-_ALLOWED_FILES = "allowed are pictures as PNG, JPEG, GIF, BMP, WebP, TIFF and the like"
+_ALLOWED_FILES = "allowed are pictures as PNG, JPEG, GIF, BMP, WebP, AVIF, TIFF and the like"
+
+# Of one file, as each is decoded and answered.
+MAX_PAGES = 1000
 
 # Pixels of the longer side: larger pictures are reduced to about that before anything else.
 WORKING_SIDE = 800
@@ -26,43 +36,111 @@ MAX_PIXELS = 64_000_000
 # Pixels from which on pictures are decoded one after the other, however many threads there are.
 _LARGE = 8_000_000
 
+_SUBFILE_TYPE = 254  # TIFF's tag: 1 is a smaller form of another page, 4 a mask
+
 _ONE_LARGE = threading.Lock()
 
 
-def read_picture(source: Path | bytes, longest: int = WORKING_SIDE) -> NDArray[np.uint8]:
-    """Decode a picture: upright by its EXIF orientation, without transparency, reduced.
-
-    Parameters
-    ----------
-    source : Path or bytes
-        A file in any of `FORMATS`, or the content of one. It may be in colour, grey of 8 to 32 bits
-        (its darkest becomes black and its lightest white), with a palette, or black and white; of
-        several frames the first is taken.
-    longest : int, default=WORKING_SIDE
-        A longer side of more than twice as many pixels is reduced to ``longest .. 2 * longest``.
-
-    Returns
-    -------
-    ndarray of shape (height, width, 3), uint8
-        RGB.
+def read_picture(
+    source: Path | bytes, longest: int = WORKING_SIDE, page: int = 1
+) -> NDArray[np.uint8]:
+    """Decode a page of a picture file, by default the first, as `read_pages` does.
 
     Raises
     ------
     BadInput
         When the file is missing, locked, damaged, too large or no picture.
     """
+    _, pixels = next(islice(read_pages(source, longest), page - 1, None))
+    if isinstance(pixels, BadInput):
+        raise pixels
+    return pixels
+
+
+def read_pages(
+    source: Path | bytes, longest: int = WORKING_SIDE
+) -> Iterator[tuple[str, NDArray[np.uint8] | BadInput]]:
+    """Decode the pages or frames of a picture file: upright, without transparency, reduced.
+
+    Parameters
+    ----------
+    source : Path or bytes
+        A file in any of `FORMATS`, or the content of one. It may be in colour, grey of 8 to 32 bits
+        (its darkest becomes black and its lightest white), with a palette, or black and white.
+    longest : int, default=WORKING_SIDE
+        A longer side of more than twice as many pixels is reduced to ``longest .. 2 * longest``.
+
+    Yields
+    ------
+    name : str
+        As `page_name`.
+    pixels : ndarray of shape (height, width, 3), uint8, or BadInput
+        RGB, or what is wrong with this page; the others are read all the same.
+
+    Raises
+    ------
+    BadInput
+        When the file is missing, locked, damaged or no picture.
+    """
     name = name_of(source)
     if isinstance(source, Path) and source.exists() and not (source.is_file() or source.is_dir()):
         raise BadInput(f"{name} is no file: {_ALLOWED_PATHS}.")  # a pipe would be waited for
     file = source if isinstance(source, Path) else BytesIO(source)
+    with _errors_as_bad_input(name), Image.open(file, formats=FORMATS) as image:
+        pages = _pages(image)
+        for page in pages[:MAX_PAGES]:
+            name_of_page = page_name(name, page + 1 if len(pages) > 1 else None)
+            try:
+                with _errors_as_bad_input(name_of_page):
+                    image.seek(page)
+                    pixels: NDArray[np.uint8] | BadInput = _decode(image, longest, name_of_page)
+            except BadInput as error:
+                pixels = error
+            yield name_of_page, pixels
+        if further := len(pages[MAX_PAGES:]):
+            sentence = f"{further} further pages of {name} were not read: allowed are {MAX_PAGES}."
+            yield page_name(name, MAX_PAGES + 1), BadInput(sentence)
+
+
+def page_name(name: Path | str, page: int | None) -> str:
+    """A page's name, counted from 1: scan.tiff[2]; that of a file with one page is the file's."""
+    return f"{name}[{page}]" if page else str(name)
+
+
+def _pages(image: Image.Image) -> list[int]:
+    """The pages or frames of an opened picture, counted from 0.
+
+    Not those that are the same picture in another form: the gain map or preview that a camera puts
+    into its JPEG, a TIFF's thumbnails and masks.
+    """
+    if image.format == "MPO":
+        return [0]
+    pages = list(range(getattr(image, "n_frames", 1)))
+    if len(pages) == 1 or not isinstance(image, TiffImageFile):
+        return pages
+    kept = []
+    for page in pages:
+        image.seek(page)
+        if not image.tag_v2.get(_SUBFILE_TYPE, 0) & 0b101:
+            kept.append(page)
+    return kept or [0]
+
+
+@contextmanager
+def _errors_as_bad_input(name: str) -> Iterator[None]:
+    """Turn what Pillow raises into a sentence about a file or page."""
     try:
-        with Image.open(file, formats=FORMATS) as image:
-            return _decode(image, longest, name)
+        yield
     except BadInput:
         raise
     except FileNotFoundError as error:
         raise BadInput(f"{name} is not there: {_ALLOWED_PATHS}.") from error
     except IsADirectoryError as error:
+        if pictures_in(Path(name)):
+            raise BadInput(
+                f"{name} is a folder within what was named, and was not read: allowed is to name "
+                "it too."
+            ) from error
         raise BadInput(
             f"{name} is a folder without pictures that can be read: {_ALLOWED_FILES}."
         ) from error
@@ -72,7 +150,7 @@ def read_picture(source: Path | bytes, longest: int = WORKING_SIDE) -> NDArray[n
             "allowed is a picture file that you may read."
         ) from error
     except UnidentifiedImageError as error:
-        raise BadInput(f"{name} is no picture: {_ALLOWED_FILES}.") from error
+        raise BadInput(f"{name} is no picture that can be read: {_ALLOWED_FILES}.") from error
     except Image.DecompressionBombError as error:
         limit = _millions(2 * (Image.MAX_IMAGE_PIXELS or 0))
         raise BadInput(f"{name} is too large: allowed are up to {limit} pixels.") from error
@@ -83,7 +161,7 @@ def read_picture(source: Path | bytes, longest: int = WORKING_SIDE) -> NDArray[n
         ) from error
 
 
-def thumbnail(source: Path | bytes, longest: int = 120) -> NDArray[np.uint8]:
+def thumbnail(source: Path | bytes, longest: int = 120, page: int = 1) -> NDArray[np.uint8]:
     """The picture itself, upright and small.
 
     Parameters
@@ -92,6 +170,8 @@ def thumbnail(source: Path | bytes, longest: int = 120) -> NDArray[np.uint8]:
         As of `read_picture`.
     longest : int, default=120
         Pixels of its longer side.
+    page : int, default=1
+        Of the file.
 
     Returns
     -------
@@ -103,7 +183,7 @@ def thumbnail(source: Path | bytes, longest: int = 120) -> NDArray[np.uint8]:
     BadInput
         As `read_picture`.
     """
-    small = Image.fromarray(read_picture(source, 4 * longest))
+    small = Image.fromarray(read_picture(source, 4 * longest, page))
     small.thumbnail((longest, longest))
     return np.asarray(small)
 

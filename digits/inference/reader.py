@@ -14,7 +14,8 @@ from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
 from digits.common.resources import n_threads
-from digits.inference.handwriting import extract_digit
+from digits.inference.handwriting import extract_digits
+from digits.inference.photo import page_name
 from digits.metrics.calibration import Calibration, fit_calibration, probabilities
 from digits.metrics.predictions import Predictions, decide, decision_scores, has_probability
 from digits.models.persistence import load_model
@@ -39,6 +40,8 @@ class Answer:
         The image that the model was given; None if there is an error.
     error : str or None
         Why the picture cannot be read, as a sentence.
+    page : int or None
+        Which of the file's pages or frames, counted from 1; None if it has but one.
     """
 
     path: Path
@@ -46,6 +49,12 @@ class Answer:
     probability: float | None = None
     image: NDArray[np.uint8] | None = None
     error: str | None = None
+    page: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The picture's path, with the page if there are several: scan.tiff[2]."""
+        return page_name(self.path, self.page)
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ class Reader:
         return isqrt(self.model.n_features_in_)
 
     def read(self, paths: Iterable[Path], batch: int = BATCH) -> Iterator[Answer]:
-        """Read pictures, in their order; one that cannot be read stops no other.
+        """Read pictures, page by page, in their order; what cannot be read stops nothing else.
 
         Parameters
         ----------
@@ -88,26 +97,28 @@ class Reader:
                 with warnings.catch_warnings():
                     # Of large pictures and damaged EXIF; what counts is whether it can be read.
                     warnings.filterwarnings("ignore", module=r"PIL\.")
-                    images = list(pool.map(self._extract, pictures))
-                yield from self._answer(pictures, images)
+                    extracted = list(pool.map(self._extract, pictures))
+                pages = [
+                    (path, number if len(images) > 1 else None, image)
+                    for path, images in zip(pictures, extracted, strict=True)
+                    for number, image in enumerate(images, 1)
+                ]
+                for start in range(0, len(pages), batch):
+                    yield from self._answer(pages[start : start + batch])
 
-    def _extract(self, path: Path) -> NDArray[np.uint8] | str:
-        """The image for the model, or the sentence why there is none."""
-        try:
-            return extract_digit(path, self.side)
-        except BadInput as error:
-            return str(error)
+    def _extract(self, path: Path) -> list[NDArray[np.uint8] | BadInput]:
+        return list(extract_digits(path, self.side))
 
     def _answer(
-        self, paths: Sequence[Path], images: Sequence[NDArray[np.uint8] | str]
+        self, pages: Sequence[tuple[Path, int | None, NDArray[np.uint8] | BadInput]]
     ) -> Iterator[Answer]:
-        readable = [image for image in images if not isinstance(image, str)]
+        readable = [image for *_, image in pages if not isinstance(image, BadInput)]
         predicted = iter(self.predict(np.stack(readable)) if readable else [])
-        for path, image in zip(paths, images, strict=True):
-            if isinstance(image, str):
-                yield Answer(path, error=image)
+        for path, page, image in pages:
+            if isinstance(image, BadInput):
+                yield Answer(path, error=str(image), page=page)
             else:
-                yield Answer(path, *next(predicted), image)
+                yield Answer(path, *next(predicted), image, page=page)
 
     def predict(self, images: NDArray[np.uint8]) -> list[tuple[int | str, float | None]]:
         """Predict images in the form of the data set.

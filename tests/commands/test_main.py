@@ -121,3 +121,14 @@ def test_a_command_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
             main(arguments)
         assert ended.value.code == 2
         assert "COMMAND" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_any_sentence_can_be_printed(encoding: str) -> None:
+    command = [sys.executable, "-m", "digits", "predict", "数字.png", "--explain", "無/字.png"]
+    env = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=False)
+    assert done.returncode == 1 and done.stderr.startswith(rb"digits: --explain \u7121/\u5b57.png")
+    command = [sys.executable, "-m", "digits", "predict", "--数"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=False)
+    assert done.returncode == 2 and b"Traceback" not in done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from PIL import Image
 
 from digits.__main__ import main
 from digits.commands import predict
@@ -47,11 +48,71 @@ def test_what_cannot_be_read_stops_nothing(
     ]
     assert [int(digit) for _, digit, _ in lines] == expected.tolist()
     assert all(probability.endswith(" %") for *_, probability in lines)
-    damaged, blank, missing = printed.err.splitlines()
+    damaged, blank, missing, count = printed.err.splitlines()
     assert damaged.startswith("digits: ") and "2.png is damaged or unfinished" in damaged
     assert "3.png holds no ink" in blank and "no.png is not there" in missing
+    names = f"{Path('scans/2.png')}, {Path('scans/3.png')}, no.png"
+    assert count == f"digits: 3 of 6 not answered: {names}."
     assert main(["predict", "scans/1*.png"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_is_no_picture_is_counted_and_named(
+    workspace: Path, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    scans = workspace / "scans"
+    write_picture(scans / "1.png", 1)
+    write_picture(scans / "sub" / "2.png", 2)
+    shutil.copy(scans / "1.png", scans / "no_suffix")
+    shutil.copy(scans / "1.png", scans / "renamed.HEIC")
+    (scans / "empty").mkdir()
+    for name in ("a.HEIC", "b.heif", "c.pdf", "d.svg", "e.cr2", "f.txt", "g.mov"):
+        (scans / name).write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0" * 20)
+    (scans / ".DS_Store").touch()
+    assert main(["predict", "scans", *(["--json"] if as_json else [])]) == 1
+    printed = capsys.readouterr()
+    unread = ["a.HEIC", "b.heif", "c.pdf", "d.svg", "e.cr2", "empty", "f.txt", "g.mov", "sub"]
+    *sentences, count = printed.err.splitlines()
+    for name, sentence in zip(unread, sentences, strict=True):
+        assert f"digits: {Path('scans') / name} is " in sentence and "allowed" in sentence
+    assert "sub is a folder within what was named" in sentences[-1]
+    assert count.startswith("digits: 9 of 12 not answered: ")
+    assert all(name in count for name in unread)
+    lines = printed.out.splitlines()
+    if as_json:
+        errors = [Path(line["path"]).name for line in map(json.loads, lines) if "error" in line]
+        assert errors == unread and len(lines) == 12
+    else:
+        names = [Path(line.split("  ")[0]).name for line in lines]
+        assert names == ["1.png", "no_suffix", "renamed.HEIC"]
+
+
+def test_a_page_is_named(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pages = [Image.open(write_picture(workspace / f"{i}.png", i)).convert("RGB") for i in range(3)]
+    pages[0].save(workspace / "ten.gif", save_all=True, append_images=pages[1:])
+    assert main(["predict", "ten.gif", "--explain", "seen.png"]) == 0
+    names = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == ["ten.gif[1]", "ten.gif[2]", "ten.gif[3]"]
+    assert main(["predict", "ten.gif", "--json"]) == 0
+    lines = list(map(json.loads, capsys.readouterr().out.splitlines()))
+    assert [(line["path"], line["page"]) for line in lines] == [("ten.gif", n) for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
+def test_what_the_terminal_s_encoding_lacks_is_escaped(project: Project, encoding: str) -> None:
+    scans = project.path / "narrow"
+    write_picture(scans / "0数字.png", 0)
+    write_picture(scans / "a.png", 1)
+    (scans / "z数.png").write_bytes(b"")
+    command = [sys.executable, "-m", "digits", "predict", "narrow"]
+    env = project.env | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, cwd=project.path, env=env, capture_output=True, check=False)
+    assert done.returncode == 1
+    names = [line.split(b"  ")[0] for line in done.stdout.splitlines()]
+    assert names == [rb"narrow/0\u6570\u5b57.png", b"narrow/a.png"]
+    assert rb"digits: narrow/z\u6570.png is no picture" in done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 def test_a_name_may_be_of_bytes_that_are_no_text(project: Project) -> None:

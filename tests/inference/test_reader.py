@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import AppendingTiffWriter
 from scipy.special import expit, softmax
 
 from digits.common.errors import BadInput
+from digits.inference import photo
 from digits.inference.handwriting import extract_digit
 from digits.inference.paths import natural_key, picture_files
 from digits.inference.reader import Answer, Reader, load_reader
@@ -110,7 +112,9 @@ def test_a_model_that_is_not_there_or_answers_another_question_is_one_sentence(
 def test_names_are_files_folders_and_patterns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("10.png", "2.PNG", "a.jpeg", ".hidden.png", "notes.txt", "[1].png"):
+    for name in ("10.png", "2.PNG", "a.jpeg", "notes.txt", "[1].png", "x.HEIC"):
+        (tmp_path / name).touch()
+    for name in (".hidden.png", ".DS_Store", "._2.PNG", "Thumbs.db", "desktop.ini", "~$notes.doc"):
         (tmp_path / name).touch()
     (tmp_path / "empty").mkdir()
     (tmp_path / "deep").mkdir()
@@ -120,19 +124,59 @@ def test_names_are_files_folders_and_patterns(
     def found(*names: str) -> list[str]:
         return [path.as_posix() for path in picture_files(names)]
 
-    assert found(".") == ["2.PNG", "10.png", "[1].png", "a.jpeg"]
+    everything = ["2.PNG", "10.png", "[1].png", "a.jpeg", "deep", "empty", "notes.txt", "x.HEIC"]
+    assert found(".") == found("*") == everything
+    assert [name for name in found("**") if "deep" in name] == ["deep/3.png"]
     assert found("*.png", "deep/*") == ["10.png", "[1].png", "deep/3.png"]
     assert found(str(tmp_path / "*.jpeg")) == [(tmp_path / "a.jpeg").as_posix()]
-    assert found("[1].png", "notes.txt", "no.png", "no*.png", "empty") == [
-        "[1].png",
-        "notes.txt",
-        "no.png",
-        "no*.png",
-        "empty",
-    ]
+    as_they_are = ["[1].png", "notes.txt", "no.png", "no*.png", "empty"]
+    assert found(*as_they_are) == as_they_are
     assert sorted(map(Path, ["x10", "x9", "x09b", "X1"]), key=natural_key) == [
         Path(name) for name in ("X1", "x9", "x09b", "x10")
     ]
+
+
+@pytest.mark.parametrize("kind", ["tiff", "gif", "webp", "avif", "png"])
+def test_every_page_is_answered(tmp_path: Path, kind: str) -> None:
+    whole = tmp_path / f"pages.{kind}"
+    pages = [Image.open(write_picture(tmp_path / f"{i}.png", i)).convert("RGB") for i in range(10)]
+    pages[0].save(whole, save_all=True, append_images=pages[1:], quality=100)
+    reader = Reader(SVM, None, "digit")
+    answers = list(reader.read([whole]))
+    assert [answer.digit for answer in answers] == [digit for digit, _ in reader.predict(X[:10])]
+    assert [answer.name for answer in answers] == [f"{whole}[{page}]" for page in range(1, 11)]
+    assert [answer.page for answer in reader.read([whole], batch=3)] == list(range(1, 11))
+    (alone,) = reader.read([tmp_path / "0.png"])
+    assert (alone.page, alone.name) == (None, str(tmp_path / "0.png"))
+
+
+def test_a_page_that_cannot_be_read_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = [Image.open(write_picture(tmp_path / f"{i}.png", i)).convert("RGB") for i in range(4)]
+    pages[1] = Image.new("RGB", pages[0].size, "white")
+    pages[0].save(tmp_path / "pages.tiff", save_all=True, append_images=pages[1:])
+    first, blank, third, fourth = Reader(SVM, None, "digit").read([tmp_path / "pages.tiff"])
+    assert not any(answer.error for answer in (first, third, fourth))
+    assert blank.error and "pages.tiff[2] holds no ink" in blank.error
+    monkeypatch.setattr(photo, "MAX_PAGES", 3)
+    *_, last = Reader(SVM, None, "digit").read([tmp_path / "pages.tiff"])
+    assert last.error and "1 further pages of" in last.error and "were not read" in last.error
+
+
+def test_a_picture_in_several_forms_is_one_page(tmp_path: Path) -> None:
+    """A camera's preview in its JPEG, a thumbnail in a TIFF."""
+    large = Image.open(write_picture(tmp_path / "0.png", 0)).convert("RGB")
+    small = large.resize((30, 30))
+    large.save(tmp_path / "camera.jpg", "MPO", save_all=True, append_images=[small])
+    with AppendingTiffWriter(tmp_path / "scan.tif", new=True) as writer:
+        large.save(writer, "TIFF")
+        writer.newFrame()
+        small.save(writer, "TIFF", tiffinfo={254: 1})
+    assert Image.open(tmp_path / "scan.tif").n_frames == 2  # type: ignore[attr-defined]
+    for name in ("camera.jpg", "scan.tif"):
+        (answer,) = Reader(SVM, None, "digit").read([tmp_path / name])
+        assert answer.page is None and answer.digit is not None
 
 
 def test_batches_change_nothing(tmp_path: Path) -> None:
