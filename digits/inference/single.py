@@ -13,8 +13,8 @@ _THICKEST = 0.29  # of the longer side: the radius of the largest circle within 
 _FULLEST = 0.75  # of its box, where that is not narrow
 _HOLES = 3  # at most: an 8 has two
 _LONGEST = 3.9  # of the longer side: how long a pen's way is
-_SHORTEST = 1.3  # the same, where the ink is thick
-_THICK = 0.23  # as _THICKEST
+_SHORTEST = 1.2  # the same, where the ink is thick
+_THICK = 0.24  # as _THICKEST
 _BESIDE = 0.1  # of the longer side: pieces of a digit are no farther apart
 _SMALL = 40  # pixels: smaller pictures are not smoothed, as in `ink`
 
@@ -36,7 +36,7 @@ def why_not_single(away: NDArray[np.float32], ink: NDArray[np.float32]) -> str |
     str or None
         None for one digit.
     """
-    drawn = ink > 0.3
+    drawn = ink > 0.5
     rows, columns = (np.flatnonzero(drawn.any(axis=axis)) for axis in (1, 0))
     shape = drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     height, width = shape.shape
