@@ -8,8 +8,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
+from digits.experiments.code import check_experiments_can_run, code_dependencies, select_code
 from digits.experiments.git import (
     baseline_ref,
     changed_files,
@@ -17,7 +17,6 @@ from digits.experiments.git import (
     list_experiments,
     read_file,
     run_git,
-    untracked_files,
 )
 from digits.experiments.ladder import Ladder, Rung, dvc_overrides, rung_params
 from digits.experiments.lock import Part
@@ -46,7 +45,7 @@ def find_experiments(root: Path, ladder: Ladder) -> dict[str, str]:
             name in params
             and name not in commits
             and _read_params(root, commit) == params[name]
-            and not modules(changed_files(root, commit, code))
+            and not select_code(changed_files(root, commit, code))
         ):
             commits[name] = commit
     return commits
@@ -58,26 +57,6 @@ def _read_params(root: Path, commit: str) -> dict[str, Any] | None:
         return parse_params(read_file(root, commit, "params.yaml")).effective()
     except BadInput:
         return None
-
-
-def code_dependencies(root: Path) -> list[str]:
-    """The files and folders that a result depends on, by dvc.yaml.
-
-    Those of `track` are not among them, since it only reports. Data is, but holds no modules.
-    """
-    path = root / "dvc.yaml"
-    stages = parse_yaml(path.read_text(encoding="utf-8"), path.name)["stages"]
-    deps = (dep for name, stage in stages.items() if name != "track" for dep in stage["deps"])
-    return list(dict.fromkeys(deps))
-
-
-def modules(paths: list[str]) -> list[str]:
-    """Those of the files that DVC takes for code (.dvcignore): *.py, but no hidden ones."""
-    return [
-        path
-        for path in paths
-        if path.endswith(".py") and not any(part.startswith(".") for part in path.split("/"))
-    ]
 
 
 def run_rungs(root: Path, ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
@@ -99,14 +78,13 @@ def run_rungs(root: Path, ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
     Raises
     ------
     BadInput
-        When new modules are not in git, whose experiments would lack them, and as `run_queue`.
+        As `check_experiments_can_run` and `run_queue`.
     """
     experiments = find_experiments(root, ladder)
     missing = [rung for rung in rungs if rung.name not in experiments]
     if not missing:
         return
-    if new := modules(untracked_files(root, code_dependencies(root))):
-        raise BadInput(f"{', '.join(new)} would be missing in an experiment: `git add` it first.")
+    check_experiments_can_run(root)
     queued = read_queue(root).left.values()
     for rung in missing:
         if rung.name not in queued:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from digits.common.errors import BadInput
 from digits.common.resources import n_threads
+from digits.experiments.code import check_experiments_can_run
 
 # Reading the queue reads all messages of its workers, which takes a while on a long queue.
 POLL_SECONDS = 5
@@ -68,9 +69,12 @@ def run_queue(root: Path, jobs: int) -> list[str]:
     ------
     BadInput
         When the workers cannot start or were stopped, and on Ctrl-C, which leaves them at work.
+        When anything waits, as `check_experiments_can_run`.
     """
     queue = read_queue(root)
     to_do = queue.left
+    if queue.waiting:
+        check_experiments_can_run(root)
     try:
         start_workers(root, jobs, queue, have_begun=False)
         last_active, left_at_start = time.monotonic(), set(to_do)

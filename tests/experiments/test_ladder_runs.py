@@ -11,9 +11,10 @@ from dvc.utils.serialize import dumps_yaml
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
+from digits.experiments.code import code_dependencies
 from digits.experiments.git import baseline_ref
 from digits.experiments.ladder import Rung, dvc_overrides, read_ladder, rung_params
-from digits.experiments.ladder_runs import code_dependencies, find_experiments, run_rungs
+from digits.experiments.ladder_runs import find_experiments, run_rungs
 from digits.params.nested import with_overrides
 from digits.params.schema import parse_params
 from tests.imports import ROOT
