@@ -21,7 +21,8 @@ def n_threads() -> int:
     Raises
     ------
     BadInput
-        When the environment variable DIGITS_THREADS is no whole number from 1.
+        When the environment variable DIGITS_THREADS is no whole number from 1, or the container
+        does not say how many cores may be used.
     """
     given = os.environ.get("DIGITS_THREADS", "")
     if given and (not given.isdecimal() or int(given) < 1):
@@ -29,8 +30,15 @@ def n_threads() -> int:
             f"the environment variable DIGITS_THREADS is {given!r}, "
             "allowed is a whole number from 1."
         )
-    # joblib counts the cores that this process may use, in a container too.
-    return int(given or joblib.cpu_count())
+    try:  # also when it is given: joblib asks by itself
+        # joblib counts the cores that this process may use, in a container too.
+        cores = joblib.cpu_count()
+    except (ValueError, OSError) as error:
+        raise BadInput(
+            f"joblib cannot count the cores that this container may use ({error}): its cpu.max or "
+            "cpu.cfs_quota_us in /sys/fs/cgroup is no number, so mend it or do not mount it."
+        ) from error
+    return int(given or cores)
 
 
 @contextmanager

@@ -34,6 +34,18 @@ class TestThreads:
             monkeypatch.setenv("DIGITS_THREADS", given)
         assert n_threads() == len(os.sched_getaffinity(0))
 
+    @pytest.mark.parametrize("given", ["", "2"])
+    def test_what_a_container_does_not_say_is_a_sentence(
+        self, monkeypatch: pytest.MonkeyPatch, given: str
+    ) -> None:
+        def cpu_count() -> int:
+            return int("")  # as joblib does of an empty cpu.cfs_quota_us
+
+        monkeypatch.setenv("DIGITS_THREADS", given)
+        monkeypatch.setattr("joblib.cpu_count", cpu_count)
+        with pytest.raises(BadInput, match="^joblib cannot count the cores that this container"):
+            n_threads()
+
     def test_are_those_that_this_process_may_use(self) -> None:
         allowed = os.sched_getaffinity(0)
         try:
