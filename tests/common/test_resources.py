@@ -43,7 +43,7 @@ class TestThreads:
 
         monkeypatch.setenv("DIGITS_THREADS", given)
         monkeypatch.setattr("joblib.cpu_count", cpu_count)
-        with pytest.raises(BadInput, match="^joblib cannot count the cores that this container"):
+        with pytest.raises(BadInput, match=r"^joblib cannot count the cores that this container"):
             n_threads()
 
     def test_are_those_that_this_process_may_use(self) -> None:
