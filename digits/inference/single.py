@@ -112,7 +112,7 @@ def _are_several(ink: NDArray[np.float32], side: int, wide: float) -> bool:
             # A wide one of two pieces that hardly touch.
             if wide > 1.3 and right > -0.03 and heights[0] >= 0.5 * heights[1]:
                 return True
-            if below > 0.07 and heights[0] >= 0.38 * side:
+            if below > 0.12 and heights[0] >= 0.38 * side:
                 return True
     return False
 
