@@ -7,7 +7,6 @@ hashes in dvc.lock, without checking anything out.
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,13 +132,6 @@ class Result:
         """Read an .npy file that DVC tracks. Raises NotCached."""
         array: NDArray = np.lib.format.read_array(self._open(path), allow_pickle=False)
         return array
-
-    def copy_file(self, path: str, folder: Path) -> Path:
-        """Write a file that DVC tracks into a folder, under its own name. Raises NotCached."""
-        target = folder / path.rpartition("/")[2]
-        with target.open("wb") as file:
-            shutil.copyfileobj(self._open(path), file)
-        return target
 
     def _open(self, path: str) -> BytesIO:
         """Open a file by the hash that dvc.lock has of it or of its folder."""
