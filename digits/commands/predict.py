@@ -77,14 +77,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _workspace() -> "Reader":
-    from digits.experiments.names import WORKSPACE
-    from digits.experiments.revisions import PREDICTIONS, open_result
     from digits.inference.reader import load_reader
+
+    target = workspace_target()
+    return load_reader(ROOT / "models" / "model.skops", ROOT / "models" / "validation", target)
+
+
+def workspace_target() -> int | str:
+    """The target of the workspace's model. Raises NotOneResult when that is not dvc.lock's."""
+    from digits.experiments.names import WORKSPACE
+    from digits.experiments.revisions import open_result
 
     with open_result(ROOT, WORKSPACE) as result:
         result.check("validation")  # the model belongs to it
-        model, target = ROOT / "models" / "model.skops", result.params["target"]
-    return load_reader(model, ROOT / PREDICTIONS["validation"], target)
+        target: int | str = result.params["target"]
+    return target
 
 
 def _champion() -> "Reader":

@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from statsmodels.stats.multitest import multipletests
 
 from digits.commands.compare import comparison_text, comparisons_json, matrix_text
+from digits.experiments import comparison
 from digits.experiments.comparison import UNDECIDED, Comparison, compare, compare_pairs
 from digits.experiments.revisions import Revision
 from tests.revisions import NO, PARAMS, SAME, TRUTH, YES, A, B, N, digits, revision
@@ -74,7 +75,9 @@ def test_texts(a: Revision, b: Revision) -> None:
     c = compare(a, b)
     plain, markdown = comparison_text(c), comparison_text(c, markdown=True)
     first = c.accuracy
-    than = "" if first.verdict == UNDECIDED else f" than {a.name}"
+    than = {UNDECIDED: "", comparison.SAME: ", prediction by prediction"}.get(
+        first.verdict, f" than {a.name}"
+    )
     assert plain.splitlines()[0] == f"{b.name} against {a.name}: {first.verdict}{than}."
     assert (
         f"`{a.name}` alone read {first.only_a} right, `{b.name}` alone {first.only_b} "
@@ -165,4 +168,4 @@ def test_matrix_has_holm_s_correction() -> None:
 
 def test_no_difference_has_one_sign() -> None:
     cells = matrix_cells(compare_pairs([A, digits("twin", 0.20, 2), B], 0.95))
-    assert cells["a", "twin"] == cells["twin", "a"] == f"+0.0000 {UNDECIDED}"
+    assert cells["a", "twin"] == cells["twin", "a"] == f"+0.0000 {comparison.SAME}"

@@ -15,7 +15,6 @@ from PIL import Image
 from digits.__main__ import main
 from digits.commands import predict
 from tests.drawn import encoded
-from tests.imports import ROOT
 from tests.reading import HELD_OUT, SVM, save_svm, write_picture, y
 from tests.scratch import Project
 from tests.small import IMAGES
@@ -23,10 +22,10 @@ from tests.small import IMAGES
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository as far as `predict` looks at it."""
-    shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
+    """A folder with a model of the ten digits; whether it is dvc.lock's is not asked here."""
     save_svm(tmp_path / "models")
     monkeypatch.setattr(predict, "ROOT", tmp_path)
+    monkeypatch.setattr(predict, "workspace_target", lambda: "digit")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -131,23 +130,6 @@ def test_a_name_may_be_of_bytes_that_are_no_text(project: Project) -> None:
     assert (project.path / "seen.png").exists()
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"target: \xff", "params.yaml is not UTF-8 text"),
-        (None, "params.yaml cannot be read: No such file"),
-    ],
-)
-def test_params_that_cannot_be_read_are_a_sentence(
-    workspace: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, sentence: str
-) -> None:
-    (workspace / "params.yaml").unlink()
-    if content:
-        (workspace / "params.yaml").write_bytes(content)
-    assert main(["predict", "scans"]) == 1
-    assert sentence in capsys.readouterr().err
-
-
 def test_json_is_a_line_for_each(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = str(write_picture(workspace / "0.png", 0))
     assert main(["predict", name, "no.png", "--json"]) == 1
@@ -193,20 +175,17 @@ def test_explain_shows_the_picture_beside_what_the_model_saw(
     )
 
 
-def test_predict_draws_nothing_unless_asked(workspace: Path) -> None:
+def test_predict_draws_nothing_unless_asked(project: Project) -> None:
     """Seconds that it does without, in a process of its own."""
-    write_picture(workspace / "0.png", 0)
-    code = f"""
+    write_picture(project.path / "0.png", 0)
+    code = """
 import sys
-from pathlib import Path
 from digits.__main__ import main
-from digits.commands import predict
-predict.ROOT = Path({str(workspace)!r})
-assert main(["predict", {str(workspace / "0.png")!r}]) == 0
+assert main(["predict", "0.png"]) == 0
 print(*sys.modules)
 """
-    text = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
-    assert not set(text.split()) & {"matplotlib", "mlflow", "dvc"}
+    text = project.run(sys.executable, "-c", code)
+    assert not set(text.split()) & {"matplotlib", "mlflow"}
 
 
 def test_predict_in_a_reproduced_repository(project: Project) -> None:

@@ -33,7 +33,7 @@ class Registry:
 
     def promote(self, name: str, force: bool = False) -> str:
         client = SimpleNamespace(get_run=lambda run_id: self.runs[run_id.removeprefix("id of ")])
-        store: Any = SimpleNamespace(client=client)
+        store: Any = SimpleNamespace(client=client, file=Path("mlflow.db"))
         return promote(Path(), store, name, force)
 
     def find_champion(self, _: Any) -> Any:

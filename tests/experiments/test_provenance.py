@@ -153,7 +153,7 @@ class TestSource:
         """DVC works without git, and so does this."""
         monkeypatch.setenv("PATH", str(tmp_path))
         assert run_name("").startswith("no-commit-")
-        assert "No such file" in git_refusal()
+        assert "no git on the path" in git_refusal()
         assert describe_source("")["dirty"] == "unknown"
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
