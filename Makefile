@@ -10,11 +10,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Two workers; the one that has nothing left to do takes half of what the other has.
 PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help repro verify report queue ladder test test-slow test-all test-ui lint ui serve bench lock
+.PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-faults lint ui serve bench lock
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> evaluate -> track
 	$(BIN)/python -m dvc repro
@@ -35,16 +35,19 @@ ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (
 	$(BIN)/python -m digits ladder "$(RUNGS)" --jobs "$(JOBS)"
 
 test: .venv/ready ## the unit tests, and the main acts by real DVC, git and MLflow (5 minutes)
-	$(PYTEST) -m 'not slow and not browser'
+	$(PYTEST) -m 'not slow and not browser and not faults'
 
 test-slow: .venv/ready ## the other tests by real DVC, git and MLflow
-	$(PYTEST) -m 'slow and not browser'
+	$(PYTEST) -m 'slow and not browser and not faults'
 
 test-all: .venv/ready ## both of these (12 minutes)
-	$(PYTEST) -m 'not browser'
+	$(PYTEST) -m 'not browser and not faults'
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
 	$(BIN)/python -m pytest -m browser
+
+test-faults: .venv/ready ## kills, full disks, mangled files, bad mirrors: what came of 8,000 faults (15 minutes)
+	$(PYTEST) tests/faults -m faults
 
 lint: .venv/ready ## ruff and mypy
 	$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check . && $(BIN)/python -m mypy

@@ -8,6 +8,7 @@ import hashlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -49,6 +50,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     silent_after: int | None = None  # this many bytes come, then none, and the line stays open
     closes_after: int | None = None  # this many bytes come, then the line is closed
+    again_after: float | None = None  # the content comes again and again, after so many seconds
 
 
 @dataclass
@@ -83,6 +85,9 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(answer.content[: answer.silent_after or answer.closes_after])
+                with suppress(OSError):  # the other side has had enough
+                    while answer.again_after is not None and not over.wait(answer.again_after):
+                        self.wfile.write(answer.content)
                 if answer.silent_after is not None:
                     over.wait()
 

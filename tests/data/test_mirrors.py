@@ -2,15 +2,18 @@
 
 import gzip
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 
+from digits.common.errors import BadInput
 from digits.data import mirrors
-from digits.data.mirrors import MirrorFailed, idx_host
+from digits.data.mirrors import MirrorFailed, first_that_delivers, idx_host
 from tests import served
 from tests.idx_files import idx_file
 from tests.served import (
+    DATA,
     FIRST,
     GZ,
     GZ_SHA256,
@@ -90,4 +93,23 @@ class TestIdxHost:
         start = time.monotonic()
         with pytest.raises(MirrorFailed, match="timed out"):
             idx_host(serve(gz_answers(answer)).url, GZ_SHA256)
+        assert time.monotonic() - start < 4
+
+    def test_that_never_ends_fails(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(mirrors, "MAX_BYTES", 5_000_000)
+        endless = Answer(bytes(1 << 16), headers={"Content-Length": "10" * 9}, again_after=0)
+        with pytest.raises(MirrorFailed, match=r"ubyte.gz has more than 5,000,000 bytes"):
+            idx_host(serve(gz_answers(endless)).url, GZ_SHA256)
+
+    def test_that_sends_a_byte_now_and_then_is_passed_over(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(mirrors, "DEADLINE", 1)
+        slow = Answer(b"\x1f", headers={"Content-Length": "1000000"}, again_after=0.2)
+        urls = [serve(answers).url for answers in (gz_answers(slow), gz_answers())]
+        hosts = [(url, partial(idx_host, url, GZ_SHA256)) for url in urls]
+        start = time.monotonic()
+        assert_is_data(first_that_delivers(hosts, DATA.sha256))
+        with pytest.raises(BadInput, match="it was not done after 1 seconds"):
+            first_that_delivers(hosts[:1], DATA.sha256)
         assert time.monotonic() - start < 4

@@ -180,6 +180,21 @@ def test_a_damaged_file_is_one_clear_sentence(tmp_path: Path, damage: str) -> No
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "lacking"),
+    [("sgd", "intercept_"), ("knn", "_fit_X"), ("boosting", "raw_left_cat_bitsets")],
+)
+def test_a_model_that_lacks_what_it_reads_by_is_one_clear_sentence(
+    tmp_path: Path, kind: str, lacking: str
+) -> None:
+    """No checksum tells, and skops loads it."""
+    path = tmp_path / "model.skops"
+    content = file_of(fitted(kind), tmp_path)
+    path.write_bytes(with_names(content, {lacking: f"{lacking}x"}))
+    with pytest.raises(BadInput, match=f"cannot be read as a model .*{lacking}"):
+        load_model(path)
+
+
 def test_the_sentence_tells_what_kind_of_error_it_was(tmp_path: Path) -> None:
     (tmp_path / "model.skops").write_bytes(b"This is no model.")
     with pytest.raises(
