@@ -5,9 +5,10 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from digits.commands.output import escape_unprintable
-from digits.common.environment import set_environment
+from digits.common.environment import require_packages, set_environment
 from digits.common.errors import BadInput
 
 # Each is a module of digits.commands with HELP, add_arguments(parser) and run(arguments).
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0; 1 for what went wrong; 3 for results that are not on this machine;
         130 after Ctrl-C.
     """
+    require_packages(Path(__file__).resolve().parent.parent)
     set_environment()  # before a command imports NumPy or MLflow
     escape_unprintable()
     try:

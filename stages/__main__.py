@@ -4,20 +4,12 @@ What must happen before a stage imports anything else stands here: see that the 
 set the environment, and read the code and the params as they are now.
 """
 
-import importlib.util
-import os
 import sys
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-
-# What stages import: an environment that lacks one is not this project's.
-PACKAGES = (
-    "dvc", "filelock", "joblib", "matplotlib", "mlflow", "numpy", "PIL", "platformdirs", "psutil",
-    "pydantic", "ruamel", "scipy", "skops", "sklearn", "sqlalchemy", "threadpoolctl", "tqdm",
-)  # fmt: skip
 
 
 def main(*arguments: str) -> None:
@@ -28,9 +20,9 @@ def main(*arguments: str) -> None:
         sys.exit(f"stages: {given} was given, allowed is one of {', '.join(stages)}.")
     (name,) = arguments
     try:
-        from digits.common.environment import main_repository, set_environment
+        from digits.common.environment import require_packages, set_environment
 
-        _require_packages(main_repository(ROOT))
+        require_packages(ROOT)
         set_environment()
         from stages.runner.guard import Snapshot
 
@@ -43,25 +35,6 @@ def main(*arguments: str) -> None:
             restore_outs(name)
         raise
     run(name, lambda: getattr(import_module(f"stages.{name}"), name), snapshot)
-
-
-def _require_packages(repository: Path) -> None:
-    """Go on with the environment's own Python, if this one lacks any of the project's packages.
-
-    With `.venv/bin/dvc repro`, without activating, the `python` that DVC calls is another one.
-    """
-    missing = [name for name in PACKAGES if not importlib.util.find_spec(name)]
-    if not missing:
-        return
-    python = repository / ".venv" / "bin" / "python"
-    if python.exists() and Path(sys.prefix).resolve() != python.parent.parent.resolve():
-        os.execv(python, [str(python), *sys.orig_argv[1:]])  # noqa: S606
-    sys.exit(
-        f"{sys.executable} lacks this project's packages ({', '.join(missing)}): run `make repro`, "
-        "or activate the environment (`. .venv/bin/activate`, on Windows "
-        "`.venv\\Scripts\\activate`) and run `dvc repro` again; `dvc checkout` brings the former "
-        "results back."
-    )
 
 
 if __name__ == "__main__":

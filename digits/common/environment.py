@@ -1,6 +1,8 @@
 """Environment variables: what NumPy, OpenBLAS and MLflow read, and what DVC says."""
 
+import importlib.util
 import os
+import sys
 from pathlib import Path
 
 # Seconds without an answer of an MLflow server: MLflow's own limits would hang for minutes.
@@ -17,6 +19,12 @@ MLFLOW = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
+# What the project imports: an environment that lacks one is not this project's.
+PACKAGES = (
+    "dvc", "filelock", "joblib", "matplotlib", "mlflow", "numpy", "PIL", "platformdirs", "psutil",
+    "pydantic", "ruamel", "scipy", "skops", "sklearn", "sqlalchemy", "threadpoolctl", "tqdm",
+)  # fmt: skip
+
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -28,7 +36,7 @@ def set_environment() -> None:
     another dvc.lock. The routines for AVX2 run on nearly every x86-64 processor since 2013. Only
     Linux tells without a library what its processor can do.
     """
-    settings = dict(MLFLOW)
+    settings = MLFLOW | {"GIT_PYTHON_REFRESH": "quiet"}  # MLflow's GitPython, where there is no git
     if _CPU_INFO.exists() and " avx2 " in _CPU_INFO.read_text(encoding="utf-8"):
         settings["OPENBLAS_CORETYPE"] = "Haswell"
         if "NPY_DISABLE_CPU_FEATURES" not in os.environ:  # NumPy takes one or the other
@@ -36,6 +44,36 @@ def set_environment() -> None:
     defaults = {name: value for name, value in settings.items() if name not in os.environ}
     os.environ.update(defaults)
     os.environ[DEFAULTS] = " ".join([*os.environ.get(DEFAULTS, "").split(), *defaults])
+
+
+def require_packages(root: Path) -> None:
+    """Go on with the environment's own Python, if this one lacks any of the project's packages.
+
+    With `.venv/bin/dvc repro`, without activating, the `python` that DVC calls is another one; so
+    is that of another environment which is first on the path.
+
+    Parameters
+    ----------
+    root : Path
+        The project, or DVC's temporary copy of it.
+
+    Raises
+    ------
+    SystemExit
+        Where there is no `.venv`, or it lacks packages too; the sentence says which.
+    """
+    missing = [name for name in PACKAGES if not importlib.util.find_spec(name)]
+    if not missing:
+        return
+    python = main_repository(root) / ".venv" / "bin" / "python"
+    if python.exists() and Path(sys.prefix).resolve() != python.parent.parent.resolve():
+        os.execv(python, [str(python), *sys.orig_argv[1:]])  # noqa: S606
+    sys.exit(
+        f"{sys.executable} lacks this project's packages ({', '.join(missing)}): run `make repro`, "
+        "or activate the environment (`. .venv/bin/activate`, on Windows "
+        "`.venv\\Scripts\\activate`) and try again; after a `dvc repro` that ended so, "
+        "`dvc checkout` brings the former results back."
+    )
 
 
 def main_repository(root: Path) -> Path:

@@ -44,7 +44,9 @@ def run_name(experiment: str) -> str:
         return f"no-commit-{_digest(params.read_text('utf-8'))}" if params.exists() else "no-commit"
     changed = _changed_params()
     parts = [f"{branch_name(Path()) or 'HEAD'}-{commit}", _describe(changed), _changed_code()]
-    if not any(key.startswith("fetch.") for key in changed):  # which say it in words
+    # Other params of `fetch` say it in words, but a folder of one's own may hold anything.
+    own = str(changed.get("fetch.dataset", "")).startswith("idx:")
+    if own or not any(key.startswith("fetch.") for key in changed):
         parts.append(_changed_data())
     return "-".join(filter(None, parts))
 

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -132,3 +133,17 @@ def test_any_sentence_can_be_printed(encoding: str) -> None:
     command = [sys.executable, "-m", "digits", "predict", "--数"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=False)
     assert done.returncode == 2 and b"Traceback" not in done.stderr
+
+
+def test_another_python_goes_on_with_the_environments_own(tmp_path: Path) -> None:
+    bare, project = tmp_path / "bare", tmp_path / "project"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    shutil.copytree(ROOT / "digits", project / "digits")
+    command = [str(bare / "bin" / "python"), "-m", "digits", "catalogue"]
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=project, env=env, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"lacks this project's packages (dvc, " in done.stderr and b"make repro" in done.stderr
+    (project / ".venv").symlink_to(Path(sys.prefix))
+    done = subprocess.run(command, cwd=project, env=env, capture_output=True, check=False)
+    assert done.returncode == 0 and done.stdout.startswith(b"#"), done.stderr

@@ -93,6 +93,10 @@ def test_tells_edited_code_and_other_data_apart(commit: str, tmp_path: Path) -> 
     assert len(set(names)) == 4
     edit(tmp_path, ("digits_8x8", "mnist"))
     assert "dataset=mnist-code-" in run_name("") and "data-" not in run_name("")
+    edit(tmp_path, ("digits_8x8", "'idx:data/own/mine'"))
+    names = [run_name("")]
+    (tmp_path / "dvc.lock").write_text(LOCK % "c", encoding="utf-8")
+    assert run_name("") not in names and "dataset=idx:data/own/mine-code-" in names[0]
 
 
 @pytest.mark.usefixtures("commit")

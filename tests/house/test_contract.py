@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from digits.common.dvc_yaml import parse_yaml
+from digits.common.environment import PACKAGES
 from digits.common.versions import COMPUTING, DRAWING
 from digits.data.transforms import elastic
 from digits.params.nested import flatten
 from digits.params.schema import parse_params
-from stages.__main__ import PACKAGES
 from tests.house.test_dependencies import PIPELINE
 from tests.imports import ROOT, closure, imported_modules, modules, own_file
 from tests.scratch import STAGES

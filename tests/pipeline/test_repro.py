@@ -134,6 +134,6 @@ def test_it_works_without_activating_the_environment(project: Project, tmp_path:
     project.run(sys.executable, "-m", "venv", "--without-pip", str(bare))
     path = f"{bare / 'bin'}:/usr/bin:/bin"
     output = project.dvc("repro", "-sf", "split", PATH=path, fails=True)
-    assert "lacks this project's packages: run `make repro`" in output
+    assert "lacks this project's packages (dvc, " in output and "run `make repro`" in output
     (project.path / ".venv").symlink_to(Path(sys.prefix))
     assert ran(project.dvc("repro", "-sf", "split", PATH=path)) == ["split"]
