@@ -155,10 +155,13 @@ def write_chunks(path: Path, chunks: Iterable[NDArray], length: int) -> None:
         How many rows they have together.
     """
     start = 0
-    for chunk in chunks:
-        if start == 0:
-            open_memmap(path, mode="w+", dtype=chunk.dtype, shape=(length, *chunk.shape[1:]))
-        # Mapped anew for each chunk: pages of a map count as this process's memory until it closes.
-        open_memmap(path, mode="r+")[start : start + len(chunk)] = chunk
-        start += len(chunk)
+    # Not by a map: where the disk is full, writing to one kills the process without a word.
+    with path.open("wb") as file:
+        for chunk in chunks:
+            if start == 0:
+                shape = (length, *chunk.shape[1:])
+                header = {"descr": chunk.dtype.str, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(np.ascontiguousarray(chunk).data)
+            start += len(chunk)
     assert start == length, f"{path}: {start} rows came, {length} were announced"

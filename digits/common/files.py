@@ -1,6 +1,7 @@
 """Files: JSON and CSV with the same bytes on every system, digests, replacing and deleting."""
 
 import csv
+import errno
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,6 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from digits.common.errors import BadInput
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_MAY_NOT_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def why_not_written(error: OSError) -> str | None:
+    """Return why a file could not be written, as the end of a sentence; None of any other error.
+
+    Parameters
+    ----------
+    error : OSError
+        As Python raises it, or NumPy, which counts items and gives no number.
+    """
+    place = error.filename or "a file"
+    if error.errno in _NO_ROOM or (error.errno is None and "requested and" in str(error)):
+        return f"{place} could not be written ({error.strerror or 'no room'}): make room there"
+    if error.errno in _MAY_NOT_WRITE:
+        return (
+            f"{place} may not be written ({error.strerror}): "
+            "who runs this must be allowed to write there"
+        )
+    return None
 
 
 def file_sha256(path: Path) -> str:

@@ -34,7 +34,7 @@ def one_of(names: Collection[str]) -> BeforeValidator:
 
     def check(value: Any) -> Any:
         if not isinstance(value, str) or value not in names:
-            raise ValueError(f"allowed are {', '.join(names)}{did_you_mean(str(value), names)}")
+            raise ValueError(f"allowed are {', '.join(names)}{did_you_mean(value, names)}")
         return value
 
     return BeforeValidator(check)

@@ -2,11 +2,18 @@
 
 import difflib
 import re
+import reprlib
 from collections.abc import Iterable
-from typing import get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
+
+# A value as it is shown: aliases of aliases can make a short file a list of a thousand million.
+_LONGEST = 500  # letters
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict = 3, 20, 20
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
 
 
 def sentence(error: ErrorDetails, schema: type[BaseModel]) -> str:
@@ -22,10 +29,11 @@ def sentence(error: ErrorDetails, schema: type[BaseModel]) -> str:
     *parents, last = error["loc"] or ("",)
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
     key, value = "".join(parts).lstrip("."), error["input"]
+    shown = _SHORT.repr(value)[:_LONGEST]
     match error["type"]:
         case "extra_forbidden":
             section = _section(schema, parents)
-            near = did_you_mean(str(last), field_names(section))
+            near = did_you_mean(last, field_names(section))
             return f"{key} is not a key; allowed here: {list_fields(section)}{near}."
         case "missing":
             section_name = ".".join(map(str, parents)) or "the file"
@@ -33,23 +41,23 @@ def sentence(error: ErrorDetails, schema: type[BaseModel]) -> str:
                 f"{key} is missing; {section_name} needs {list_fields(_section(schema, parents))}."
             )
         case "value_error":
-            shown = "" if isinstance(value, dict) else f" is {value!r}"
-            return f"{key}{shown}: {error['ctx']['error']}."
+            is_value = "" if isinstance(value, dict) else f" is {shown}"
+            return f"{key}{is_value}: {error['ctx']['error']}."
         case "literal_error":
             allowed = error["ctx"]["expected"]
-            near = did_you_mean(str(value), re.findall(r"'(\w+)'", allowed))
-            return f"{key} is {value!r}, allowed: {allowed}{near}."
+            near = did_you_mean(value, re.findall(r"'(\w+)'", allowed))
+            return f"{key} is {shown}, allowed: {allowed}{near}."
         case "model_type":
             section = _section(schema, [*error["loc"]])
-            return f"{key} is {value!r}, allowed is a section with {list_fields(section)}."
+            return f"{key} is {shown}, allowed is a section with {list_fields(section)}."
         case _:
             rule = re.sub("^(Input|List) should", "it must", error["msg"])
-            return f"{key} is {value!r}: {rule.partition(' after validation')[0]}."
+            return f"{key} is {shown}: {rule.partition(' after validation')[0]}."
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: Any, names: Iterable[str]) -> str:
     """Return the most similar of the names as a question in brackets; empty if none is."""
-    near = difflib.get_close_matches(name, list(names), n=1)
+    near = difflib.get_close_matches(_SHORT.repr(name).strip("'"), list(names), n=1)
     return f" (did you mean {near[0]}?)" if near else ""
 
 

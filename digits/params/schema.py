@@ -98,14 +98,16 @@ class Augment(Section):
 
 def _one_or_several(value: Any) -> Any:
     names = value if isinstance(value, list) else [value]
-    if len(names) != len({str(name) for name in names}) or len(names) < 1:
+    if not names:
         raise ValueError("allowed is one representation or a list of several different ones")
     for name in names:
         if not isinstance(name, str) or name not in REPRESENTATIONS:
-            near = did_you_mean(str(name), REPRESENTATIONS)
+            near = did_you_mean(name, REPRESENTATIONS)
             raise ValueError(
                 f"allowed are {', '.join(REPRESENTATIONS)}, or a list of several{near}"
             )
+    if len(set(names)) < len(names):
+        raise ValueError("allowed is one representation or a list of several different ones")
     return value
 
 
@@ -161,7 +163,8 @@ class Evaluate(Section):
 
 def _no_other_number(value: Any) -> Any:
     # To Python, and so to a Literal, `true` and 1.0 are 1.
-    if isinstance(value, bool | float):
+    # Of an integer of more than 64 bits pydantic says other words.
+    if isinstance(value, bool | float) or (isinstance(value, int) and abs(value) >= 2**63):
         raise ValueError("allowed are digit and the numbers 0 to 9")
     return value
 

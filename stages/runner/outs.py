@@ -5,6 +5,7 @@ imported.
 """
 
 import logging
+import sqlite3
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,8 @@ def restore_outs(name: str) -> None:
                 out.use_cache = True  # metrics and plots are in the cache too, for the run cache
                 if out.hash_info and not out.exists and not out.changed_cache():
                     out.checkout(force=True, allow_missing=True)
-    except (DvcException, OSError) as error:
+    except (DvcException, OSError, sqlite3.Error) as error:
+        # sqlite3.Error: there is no room for DVC's own database.
         # OSError: dvc.lock names a file that this machine never had, as in a clone.
         message = "the former outs of %s are not back (%s): `dvc checkout` brings them"
         log.warning(message, name, error)

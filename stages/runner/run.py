@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from digits.common.errors import BadInput
+from digits.common.files import why_not_written
 from digits.common.garbage import without_garbage
 from digits.common.locks import hold
 from digits.common.versions import LOCK, unpinned_versions
@@ -63,6 +64,10 @@ def _run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
         done = True
     except BadInput as error:
         sys.exit(f"{name}: {error}")
+    except OSError as error:  # a full disk, a folder that is read-only
+        if why := why_not_written(error):
+            sys.exit(f"{name}: {why}, and run `dvc repro` again.")
+        raise
     finally:
         if not done:
             if stage:

@@ -1,6 +1,6 @@
 """What a stage is given beside the params: where to write its outs, and where it may go on."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from digits.common.environment import main_repository
@@ -63,4 +63,5 @@ class Stage:
     def discard(self) -> None:
         """Leave nothing half-written behind."""
         for new in self._new.values():
-            remove(new)
+            with suppress(OSError):  # of a folder in which nothing may be written, nor was
+                remove(new)

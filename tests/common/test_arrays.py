@@ -1,6 +1,8 @@
 """Arrays in files are checked when opened, read and written some rows at a time."""
 
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from digits.common.arrays import open_array, open_array_file, sha256, write_chunks
 from digits.common.errors import BadInput
+from tests.imports import ROOT
 
 # The same examples every time, however slow the machine.
 steady = settings(derandomize=True, deadline=None)
@@ -202,3 +205,22 @@ class TestArrayFile:
         before = psutil.Process().memory_info().rss
         total = sum(int(file.read(np.array([row])).sum()) for row in range(40))
         assert total == 40 * 10**6 and psutil.Process().memory_info().rss - before < 20e6
+
+
+def test_a_disk_without_room_is_an_error_and_no_sudden_end(tmp_path: Path) -> None:
+    """A memory map would kill the process by a signal."""
+    code = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from digits.common.arrays import write_chunks
+from digits.common.files import why_not_written
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    write_chunks(Path(sys.argv[1]), [np.zeros((1000, 8, 8), np.uint8)] * 10, 10_000)
+except OSError as error:
+    print(why_not_written(error))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "images.npy")]
+    said = subprocess.check_output(command, cwd=ROOT, text=True)
+    assert said == "a file could not be written (File too large): make room there\n"

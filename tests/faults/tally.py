@@ -11,6 +11,7 @@ from types import FrameType
 from digits.common.errors import BadInput
 
 SEED = int(os.environ.get("DIGITS_FAULTS_SEED", "15"))  # another one tries other faults
+_SHARE = float(os.environ.get("DIGITS_FAULTS_SHARE", "1"))
 
 TRIED, COUNTED = "faults tried", ("wrong results in silence", "results lost", "tracebacks")
 _SHOWN = 40  # of one kind
@@ -18,7 +19,7 @@ _SHOWN = 40  # of one kind
 
 def number(default: int) -> int:
     """How many faults are tried, by default so many; DIGITS_FAULTS_SHARE=0.1 tries a tenth."""
-    return max(1, round(default * float(os.environ.get("DIGITS_FAULTS_SHARE", "1"))))
+    return max(1, round(default * _SHARE))
 
 
 class TookTooLong(BaseException):

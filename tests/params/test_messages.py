@@ -70,3 +70,19 @@ def test_several_mistakes_are_a_line_each() -> None:
 )
 def test_anything_but_a_mapping_is_refused(text: str) -> None:
     assert "allowed is a mapping with the sections target, fetch, split, " in complaint(text)
+
+
+def test_a_value_without_end_is_shown_in_part() -> None:
+    """Aliases of aliases: a thousand million words in ten lines."""
+    lines = ["a0: &a0 [x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 11)]
+    for key in ("target", "models", "train"):
+        sentences = complaints("\n".join([*lines, f"{key}: *a10"]))
+        assert any(line.startswith(f"{key} is [[[") for line in sentences)
+        assert max(map(len, sentences)) < 1000
+    assert len(complaint(edited({"split.seed": "a" * 100_000}))) < 300
+
+
+def test_a_number_of_more_than_64_bits_is_no_target() -> None:
+    allowed = "allowed are digit and the numbers 0 to 9"
+    assert complaint(edited({"target": "9" * 30})) == f"target is {'9' * 30}: {allowed}."
