@@ -11,6 +11,7 @@ from tests.drawn import Ink, Make, encoded, enlarged, grained, on_page, painted,
 
 Colour = tuple[int, ...]
 Without = Callable[[np.random.Generator], NDArray]
+TOUCHING = ("two digits that touch", "two digits that hardly touch")  # often taken for one
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 COLOURS = ((20, 20, 20), (30, 60, 170), (180, 30, 40), (20, 110, 50))
 WORDS = (
@@ -87,6 +88,8 @@ def without_a_digit(images: NDArray[np.uint8]) -> dict[str, Without]:
     return {
         "two digits, a wide gap": lambda rng: row(rng, 2, rng.uniform(0.3, 1.5)),
         "two digits, a narrow gap": lambda rng: row(rng, 2, rng.uniform(0.1, 0.3)),
+        TOUCHING[0]: lambda rng: row(rng, 2, rng.uniform(-0.05, 0.02)),
+        TOUCHING[1]: lambda rng: row(rng, 2, rng.uniform(0.02, 0.1)),
         "three to eight digits": lambda rng: row(
             rng, int(rng.integers(3, 9)), rng.uniform(0.05, 0.8)
         ),
@@ -190,6 +193,25 @@ def hard_digits() -> dict[str, Make]:
             ))
         ),
     }  # fmt: skip
+
+
+def shadow_edges() -> dict[str, Make]:
+    """How pictures of a digit that the edge of a shadow crosses are made from an image."""
+    return {
+        "a shadow's hard edge across it": _shadow(0.3, (5, 25)),
+        "a shadow's soft edge across it": _shadow(0.4, (60, 60)),
+    }
+
+
+def _shadow(depth: float, blurs: tuple[int, int]) -> Make:
+    def make(image: NDArray[np.uint8], rng: np.random.Generator) -> bytes:
+        y, x = np.mgrid[:300, :300]
+        edge = x * rng.uniform(-0.5, 0.5) + y > rng.uniform(60, 260)
+        shadow = ndimage.gaussian_filter(edge.astype(np.float32), rng.uniform(*blurs))
+        lit = painted(_on_paper(image), (30, 30, 60), (235, 230, 220))
+        return encoded(lit * (1 - depth * shadow[..., None]))
+
+    return make
 
 
 def _on_paper(image: NDArray[np.uint8]) -> Ink:

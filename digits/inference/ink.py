@@ -267,8 +267,8 @@ def _fit_least_absolute(
 def remove_specks(levels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Remove dirt: keep the piece with most ink, and those that belong to it.
 
-    A piece belongs to it if it holds 3 % of that ink and is no farther away than half its size, as
-    the bar of a 5.
+    A piece belongs to it if it holds 3 % of that ink and is no farther away than a quarter of its
+    size, as the bar of a 5; then also what is as near to that, as the parts of a broken stroke.
 
     Parameters
     ----------
@@ -284,12 +284,16 @@ def remove_specks(levels: NDArray[np.float32]) -> NDArray[np.float32]:
         return levels
     mass = ndimage.sum_labels(levels, labels, np.arange(n + 1))
     main = int(mass.argmax())
-    boxes = ndimage.find_objects(labels)
-    reach = max(part.stop - part.start for part in boxes[main - 1]) / 2
+    boxes = [(slice(0, 0), slice(0, 0)), *ndimage.find_objects(labels)]
+    starts, stops = (
+        np.array([[getattr(p, end) for p in box] for box in boxes]) for end in ("start", "stop")
+    )
+    start, stop = starts[main], stops[main]
+    reach = (stop - start).max() / 4
+    large = mass >= _SPECK * mass[main]
     keep = np.zeros(n + 1, bool)
-    for piece in np.flatnonzero(mass >= _SPECK * mass[main]):
-        keep[piece] = all(
-            max(b.start - a.stop, a.start - b.stop) <= reach
-            for a, b in zip(boxes[main - 1], boxes[piece - 1], strict=True)
-        )
-    return np.where(keep[labels], levels, 0)
+    while True:
+        near = large & (np.maximum(start - stops, starts - stop) <= reach).all(axis=1)
+        if np.array_equal(near, keep):
+            return np.where(keep[labels], levels, 0)
+        keep, start, stop = near, starts[near].min(axis=0), stops[near].max(axis=0)

@@ -7,7 +7,7 @@ from scipy import ndimage
 # Chosen on pictures made from MNIST's training images: `python -m bench.no_digit`.
 _STRONG = 0.4  # of the ink's contrast: what differs so much from the paper counts, in any colour
 _OTHER_SIZE = 0.5  # of the digit's longer side: other ink of that size is no dirt
-_OTHER_MASS = 0.4  # of the digit's ink: as much other ink is no dirt
+_OTHER_MASS = 0.7  # of the digit's ink: as much other ink is no dirt
 _WIDEST = 2.1  # times as wide as high
 _THICKEST = 0.29  # of the longer side: the radius of the largest circle within the ink
 _FULLEST = 0.75  # of its box, where that is not narrow
@@ -15,14 +15,16 @@ _HOLES = 3  # at most: an 8 has two
 _LONGEST = 3.9  # of the longer side: how long a pen's way is
 _SHORTEST = 1.2  # the same, where the ink is thick
 _THICK = 0.24  # as _THICKEST
+_BROKEN = 0.06  # of the longer side: the gaps in a stroke are no wider
 _BESIDE = 0.1  # of the longer side: pieces of a digit are no farther apart
+_BELOW = 0.12  # the same, one below the other
 _SMALL = 40  # pixels: smaller pictures are not smoothed, as in `ink`
 
 _Box = tuple[slice, slice]
 
 
 def why_not_single(away: NDArray[np.float32], ink: NDArray[np.float32]) -> str | None:
-    """What speaks against one digit, as the end of "it holds no single digit: ...".
+    """What speaks against one digit, as the end of "it holds no single digit, as ...".
 
     Parameters
     ----------
@@ -98,23 +100,35 @@ def _count_holes(shape: NDArray[np.bool_]) -> int:
 
 def _are_several(ink: NDArray[np.float32], side: int, wide: float) -> bool:
     """Whether two pieces lie side by side or above each other as two digits do."""
-    labels, _ = ndimage.label(ink > 0.15, np.ones((3, 3)))
-    boxes = [box for box in ndimage.find_objects(labels) if max(_lengths(box)) >= 0.35 * side]
+    is_wide = wide > 1.3
+    # Two digits that hardly touch are wide; what else is so near is a stroke that broke.
+    pieces = _pieces(ink > 0.15, 0 if is_wide else _BROKEN * side)
+    boxes = [box for box in pieces if max(_lengths(box)) >= 0.35 * side]
     for number, first in enumerate(boxes):
         for second in boxes[:number]:
             below, right = (
                 max(a.start - b.stop, b.start - a.stop) / side
                 for a, b in zip(first, second, strict=True)
             )
-            heights = sorted(_lengths(box)[0] for box in (first, second))
-            if right > _BESIDE and heights[0] >= 0.5 * heights[1]:
+            low, high = sorted(_lengths(box)[0] for box in (first, second))
+            if low >= 0.5 * high and right > (-0.03 if is_wide else _BESIDE):
                 return True
-            # A wide one of two pieces that hardly touch.
-            if wide > 1.3 and right > -0.03 and heights[0] >= 0.5 * heights[1]:
-                return True
-            if below > 0.12 and heights[0] >= 0.38 * side:
+            if low >= 0.38 * side and below > _BELOW:
                 return True
     return False
+
+
+def _pieces(drawn: NDArray[np.bool_], gap: float) -> list[_Box]:
+    """The boxes of the pieces of ink, of which those belong together that lie within a gap."""
+    labels, n = ndimage.label(drawn, np.ones((3, 3)))
+    boxes: list[_Box] = ndimage.find_objects(labels)
+    if n == 1 or gap == 0:
+        return boxes
+    rows, columns = zip(*boxes, strict=True)
+    around = tuple(slice(min(p.start for p in x), max(p.stop for p in x)) for x in (rows, columns))
+    part = drawn[around]
+    joined, _ = ndimage.label(ndimage.distance_transform_edt(~part) <= gap / 2, np.ones((3, 3)))
+    return ndimage.find_objects(joined * part)
 
 
 def _lengths(box: _Box) -> tuple[int, int]:

@@ -6,6 +6,7 @@ numbers, and the answer is about another picture than the one sent.
 
 import asyncio
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 _ALLOWED = 'allowed is JSON, {{"inputs": [[{n} whole numbers from 0 to 255], ...]}}'
 
 _JSON = "application/json"
+
+# Where the images are in each of the forms that MLflow takes.
+_IMAGES: dict[str, Callable[[Any], Any]] = {
+    "inputs": lambda images: images,
+    "instances": lambda images: images,
+    "dataframe_split": lambda table: table["data"],
+    "dataframe_records": lambda rows: [list(row.values()) for row in rows],
+}
 
 _FAINTEST = 32  # of 255: the brightest pixel of every image in the data sets is above 200
 
@@ -87,10 +96,14 @@ def check_request(body: bytes, n_pixels: int) -> None:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"The request is no JSON ({error}): {allowed}.") from error
-    if not isinstance(content, dict) or list(content) not in (["inputs"], ["instances"]):
+    if not isinstance(content, dict) or len(content) != 1 or not content.keys() <= _IMAGES.keys():
         has = f"the keys {', '.join(content)}" if isinstance(content, dict) else "no keys"
         raise BadInput(f'The request has {has} instead of "inputs": {allowed}.')
-    (images,) = content.values()
+    ((key, value),) = content.items()
+    try:
+        images = _IMAGES[key](value)
+    except (AttributeError, KeyError, TypeError):  # of another form
+        images = None
     if not isinstance(images, list) or not images:
         raise BadInput(f"The request holds no list of images: {allowed}.")
     for number, image in enumerate(images):
@@ -105,7 +118,9 @@ def _problem(image: object, n_pixels: int) -> str | None:
     if len(image) != n_pixels:
         return f"has {len(image)} pixels, not {n_pixels}"
     for pixel in image:
-        if type(pixel) is not int or not 0 <= pixel <= 255:  # bool is a subclass of int
+        # bool is a subclass of int; 7.0 is as whole as 7.
+        is_whole = type(pixel) is int or (type(pixel) is float and pixel.is_integer())
+        if not (is_whole and 0 <= pixel <= 255):
             divided = " (divided by 255?)" if type(pixel) is float and 0 <= pixel <= 1 else ""
             return f"has a pixel {json.dumps(pixel)[:40]}{divided}"
     if max(image) < _FAINTEST:

@@ -104,6 +104,15 @@ def test_specks_go_and_the_bar_of_a_5_stays() -> None:
     assert np.array_equal(remove_specks(levels), five)
 
 
+def test_the_parts_of_a_broken_stroke_stay_and_a_blot_beside_them_goes() -> None:
+    levels = np.zeros((120, 120), np.float32)
+    for top in range(10, 100, 18):
+        levels[top : top + 15, 50:53] = 1  # the last is far from the first
+    broken = levels.copy()
+    levels[40:44, 80:84] = 1
+    assert np.array_equal(remove_specks(levels), broken)
+
+
 def test_shadows_are_no_ink() -> None:
     drawn = digit(3)
     assert (
