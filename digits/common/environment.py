@@ -1,5 +1,6 @@
 """Environment variables: what NumPy, OpenBLAS and MLflow read, and what DVC says."""
 
+import getpass
 import importlib.util
 import os
 import sys
@@ -41,6 +42,14 @@ def set_environment() -> None:
         settings["OPENBLAS_CORETYPE"] = "Haswell"
         if "NPY_DISABLE_CPU_FEATURES" not in os.environ:  # NumPy takes one or the other
             settings["NPY_ENABLE_CPU_FEATURES"] = "X86_V3"
+    try:
+        Path.home()
+    except RuntimeError:  # a user that the machine does not know, as in a container: DVC would fail
+        settings["HOME"] = "/"
+    try:
+        getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        settings["LOGNAME"] = "unknown"
     defaults = {name: value for name, value in settings.items() if name not in os.environ}
     os.environ.update(defaults)
     os.environ[DEFAULTS] = " ".join([*os.environ.get(DEFAULTS, "").split(), *defaults])

@@ -111,11 +111,11 @@ def complete_run(folder: Path, result: Result) -> bool:
         store = Store(folder, embedded=True)
         log.warning("%s. The run is in %s until a `dvc repro` can send it", why, store.file)
         run = _find_or_complete(store, result)
-    log.info(
-        "run %s is complete: `%s` brings its workspace back",
-        run.info.run_name,
-        restore_command(run.info.run_id),
-    )
+    if result.tags.get("mlflow.source.git.commit"):
+        restored = f"`{restore_command(run.info.run_id)}` brings its workspace back"
+    else:
+        restored = "it has no commit, so that it cannot be restored"
+    log.info("run %s is complete: %s", run.info.run_name, restored)
     return not store.is_fallback
 
 

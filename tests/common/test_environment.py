@@ -1,8 +1,10 @@
 """Environment variables that are set where nobody has set them."""
 
+import getpass
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,3 +34,15 @@ def test_what_a_person_set_stays(monkeypatch: pytest.MonkeyPatch, limit: str) ->
     monkeypatch.setenv(TIMEOUT, limit)
     set_environment()
     assert os.environ[TIMEOUT] == limit and not is_default(TIMEOUT)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there it is no variable")
+def test_a_user_that_the_machine_does_not_know_has_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 12345678)
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    with pytest.raises(RuntimeError):
+        Path.home()
+    set_environment()
+    assert Path.home() == Path("/") and getpass.getuser() == "unknown"
