@@ -32,7 +32,8 @@ from digits.tracking.messages import one_line, without_password
 
 log = logging.getLogger(__name__)
 
-logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)  # else it names each table it makes
+# Else it names each table that it makes, and shows a traceback of what is said in a sentence here.
+logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # else it names each retry
 

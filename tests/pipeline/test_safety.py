@@ -136,6 +136,24 @@ run("split", lambda: work, Snapshot.take(Path.cwd()))
     assert snapshot(project) == before and not list(project.path.glob("**/*.new"))
 
 
+def test_a_disk_without_room_is_a_sentence_and_the_former_outs_stay(project: Project) -> None:
+    before = snapshot(project)
+    code = """
+import resource
+from pathlib import Path
+from stages.augment import augment
+from stages.runner.guard import Snapshot
+from stages.runner.run import run
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+run("augment", lambda: augment, Snapshot.take(Path.cwd()))
+"""
+    output = project.run(sys.executable, "-c", code, fails=True)
+    assert "augment: a file could not be written (File too large): make room there, and" in output
+    assert "Traceback" not in output
+    assert snapshot(project) == before and not list(project.path.glob("data/*.new"))
+
+
 @pytest.mark.slow
 def test_the_test_images_are_not_read_before_evaluate(project: Project) -> None:
     """Whatever they are, the stages before `evaluate` make the same bytes of the rest."""
