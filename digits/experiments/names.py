@@ -11,6 +11,7 @@ from digits.experiments.git import (
     Experiment,
     branch_name,
     check_repository,
+    head_commit,
     list_experiments,
     run_git,
     try_git,
@@ -50,9 +51,11 @@ def find_commit(root: Path, name: str) -> str:
     """
     check_repository(root)
     meanings = _of_git(root, name)
-    for experiment in list_experiments(root):
-        if experiment.name == name:
-            meanings[f"{experiment.commit[:12]} (an experiment)"] = experiment.commit
+    named = [each for each in list_experiments(root) if each.name == name]
+    # Of several experiments, DVC too takes the one that begins at HEAD.
+    of_head = {each.commit for each in list_experiments(root, head_commit(root))}
+    for experiment in [each for each in named if each.commit in of_head] or named:
+        meanings[f"{experiment.commit[:12]} (an experiment)"] = experiment.commit
     if not meanings:
         raise NoSuchRevision(
             f"{name} is no revision here: allowed are {WORKSPACE}, branches, tags, commits "

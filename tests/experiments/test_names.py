@@ -58,20 +58,29 @@ def test_a_name_of_several_commits_is_refused_with_names_that_mean_one(
     git("tag", "twice", last)
     git("branch", last[:7], first)
     experiment(git, first[:9], last, last)
-    experiment(git, "thrice", first, first)
-    experiment(git, "thrice", last, last)
     for name, allowed in {
         "both": ("refs/heads/both", last[:12]),
         "twice": ("refs/heads/twice", "refs/tags/twice"),
         last[:7]: (f"refs/heads/{last[:7]}", last[:12]),
         first[:9]: (first[:12], last[:12]),
-        "thrice": (first[:12], last[:12]),
     }.items():
         with pytest.raises(NoSuchRevision, match=f"^{name} means several revisions: ") as refused:
             find_commit(Path(), name)
         for other in allowed:
             assert other in str(refused.value)
             assert find_commit(Path(), other) in commits
+
+
+def test_of_experiments_of_one_name_the_one_that_begins_at_head_is_meant(
+    git: Git, commits: tuple[str, str]
+) -> None:
+    first, last = commits
+    experiment(git, "twice", first, first)
+    experiment(git, "twice", last, last)
+    assert find_commit(Path(), "twice") == last
+    git("commit", "-q", "--allow-empty", "-m", "z")
+    with pytest.raises(NoSuchRevision, match=r"^twice means several revisions: "):
+        find_commit(Path(), "twice")
 
 
 def test_names_of_one_commit_are_no_matter(git: Git, commits: tuple[str, str]) -> None:

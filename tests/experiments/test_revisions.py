@@ -179,7 +179,7 @@ def test_without_git_there_is_nothing_to_compare(project: Project) -> None:
     shutil.rmtree(project.path / ".git")
     for command in ("best", "compare", "queue", "ladder"):
         said = project.run("python", "-m", "digits", command, fails=True)
-        assert f"{project.path} is no git repository" in said and "Traceback" not in said
+        assert f"{project.path} is in no git repository" in said and "Traceback" not in said
 
 
 def test_validation_of_other_images_is_refused() -> None:

@@ -87,7 +87,7 @@ def test_bad_params_leave_everything_as_it_was(project: Project) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("fetch__dataset", "idx:nowhere", "nowhere lacks train-images-idx3-ubyte"),
+        ("fetch__dataset", "idx:nowhere", "allowed is a folder below data/own"),
         (
             "train__components",
             65,

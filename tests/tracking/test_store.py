@@ -46,7 +46,7 @@ class TestStore:
         (tmp_path / "mlflow.db").write_bytes(b"garbage" * 100)
         with pytest.raises(
             BadInput,
-            match=r"mlflow\.db cannot be used \(file is not a database\); mend or delete it",
+            match=r"mlflow\.db cannot be used \(file is not a database\): it is no database: move",
         ):
             Store(tmp_path)
 
