@@ -46,8 +46,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.section(f"faults (DIGITS_FAULTS_SEED={SEED})")
     total: Counter[str] = sum(_FIGURES.values(), Counter())
+    if not total[TRIED]:  # other tests ran
+        return
+    terminalreporter.section(f"faults (DIGITS_FAULTS_SEED={SEED})")
     for part, figures in [*sorted(_FIGURES.items()), ("in all", total)]:
         said = ", ".join(f"{figures[name]} {name}" for name in (TRIED, *COUNTED))
         seconds = figures["milliseconds"] // 1000
