@@ -40,13 +40,13 @@ test: .venv/ready ## the unit tests, and the main acts by real DVC, git and MLfl
 test-slow: .venv/ready ## the other tests by real DVC, git and MLflow
 	$(PYTEST) -m 'slow and not browser and not faults'
 
-test-all: .venv/ready ## both of these (12 minutes)
+test-all: .venv/ready ## both of these (about 15 minutes)
 	$(PYTEST) -m 'not browser and not faults'
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
 	$(BIN)/python -m pytest -m browser
 
-test-faults: .venv/ready ## kills, full disks, mangled files, bad mirrors: what came of 8,000 faults (15 minutes)
+test-faults: .venv/ready ## kills, full disks, mangled files, bad mirrors: 8,000 faults, and what came of each
 	$(PYTEST) tests/faults -m faults
 
 lint: .venv/ready ## ruff and mypy
