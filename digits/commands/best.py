@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from digits.commands.options import add_confidence
 from digits.commands.output import percent, text_table
-from digits.common.errors import BadInput
 from digits.experiments.git import ROOT
 
 if TYPE_CHECKING:
@@ -32,23 +31,16 @@ def run(arguments: argparse.Namespace) -> int:
     from digits.experiments.lock import NotOneResult
     from digits.experiments.names import WORKSPACE, list_revisions
     from digits.experiments.ranking import rank_experiments
-    from digits.experiments.revisions import open_result
 
-    names, exit_code = arguments.revisions, 0
-    if not names:
-        names = [WORKSPACE, *list_revisions(ROOT)]
-        try:
-            with open_result(ROOT, WORKSPACE) as result:
-                result.check("validation")
-        except NotOneResult as error:
-            names.remove(WORKSPACE)
-            if not names:
-                raise
-            print(f"digits: left out: {error}", file=sys.stderr)
-            exit_code = error.exit_code
-        except BadInput:
-            pass  # nothing has run here: it is among those that were not validated
-    ranks, not_validated = rank_experiments(ROOT, names, arguments.confidence)
+    names, exit_code = arguments.revisions or [WORKSPACE, *list_revisions(ROOT)], 0
+    try:
+        ranks, not_validated = rank_experiments(ROOT, names, arguments.confidence)
+    except NotOneResult as error:
+        if arguments.revisions or names == [WORKSPACE]:
+            raise
+        print(f"digits: left out: {error}", file=sys.stderr)
+        names, exit_code = names[1:], error.exit_code
+        ranks, not_validated = rank_experiments(ROOT, names, arguments.confidence)
     print(ranking_text(ranks, not_validated, arguments.confidence), end="")
     return exit_code
 

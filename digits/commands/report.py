@@ -35,12 +35,12 @@ def run(arguments: argparse.Namespace) -> None:
     against = arguments.against
     with open_result(ROOT, WORKSPACE) as result:
         result.check("test")  # all that the report shows is in the workspace
-    try:
-        a, b = read_revision(ROOT, against), read_revision(ROOT, WORKSPACE)
-        comparison = comparison_text(compare(a, b), markdown=True)
-    except BadInput as error:
-        comparison = f"Not compared with {code_span(against)}: {error}"
-        print(f"digits: not compared with {against}: {error}", file=sys.stderr)
+        try:
+            a, b = read_revision(ROOT, against), result.read("test")
+            comparison = comparison_text(compare(a, b), markdown=True)
+        except BadInput as error:
+            comparison = f"Not compared with {code_span(against)}: {error}"
+            print(f"digits: not compared with {against}: {error}", file=sys.stderr)
     write_report(ROOT, comparison)
     print("report.html and report.md are written.")
 

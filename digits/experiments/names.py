@@ -52,9 +52,10 @@ def find_commit(root: Path, name: str) -> str:
     check_repository(root)
     meanings = _of_git(root, name)
     named = [each for each in list_experiments(root) if each.name == name]
-    # Of several experiments, DVC too takes the one that begins at HEAD.
-    of_head = {each.commit for each in list_experiments(root, head_commit(root))}
-    for experiment in [each for each in named if each.commit in of_head] or named:
+    if len(named) > 1:  # DVC too takes the one that begins at HEAD
+        of_head = list_experiments(root, head_commit(root))
+        named = [each for each in of_head if each.name == name] or named
+    for experiment in named:
         meanings[f"{experiment.commit[:12]} (an experiment)"] = experiment.commit
     if not meanings:
         raise NoSuchRevision(

@@ -99,6 +99,8 @@ class Result:
         self.lock.check(part)
         if self.name == WORKSPACE:
             check_workspace(self._repo, self.lock, part)
+        else:
+            _warn_of_edited_params(self._repo, self.lock)
 
     def read_metrics(self, part: Part) -> dict[str, Any]:
         """Read the metrics of one part. Raises BadInput without any."""
@@ -111,16 +113,15 @@ class Result:
         return values
 
     def read(self, part: Part) -> Revision:
-        """Read the results of one part.
+        """Read the results of one part, after `check`.
 
         Raises
         ------
         NotCached
             When its predictions are neither in DVC's cache nor on the remote.
         BadInput
-            When it has no results, or in another form; `check`'s errors too.
+            When it has no results, or in another form.
         """
-        self.check(part)
         metrics = self.read_metrics(part)
         if metrics.get("n") == 0:
             raise BadInput(f"{self.name} was not validated: its train.validate is none.")
@@ -201,10 +202,7 @@ def open_result(root: Path, name: str) -> Iterator[Result]:
         describe_head(root)
     try:
         with _open_repo(root, commit) as repo:
-            lock = _read_lock(repo, name)
-            if commit:
-                _warn_of_edited_params(repo, lock)
-            yield Result(repo, name, lock)
+            yield Result(repo, name, _read_lock(repo, name))
     except NotDvcRepoError as error:
         raise BadInput(f"{name} has no DVC pipeline: {error}.") from error
 
@@ -240,8 +238,12 @@ def _warn_of_edited_params(repo: Repo, lock: Lock) -> None:
 
 
 def read_revision(root: Path, name: str, part: Part = "test") -> Revision:
-    """Read the results of a revision. Parameters and errors as `open_result`, `Result.read`."""
+    """Read the results of a revision, after a look whether they belong together.
+
+    Parameters and errors are those of `open_result`, `Result.check` and `Result.read`.
+    """
     with open_result(root, name) as result:
+        result.check(part)
         return result.read(part)
 
 
