@@ -36,7 +36,7 @@ def test_what_a_person_set_stays(monkeypatch: pytest.MonkeyPatch, limit: str) ->
     assert os.environ[TIMEOUT] == limit and not is_default(TIMEOUT)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there it is no variable")
+@pytest.mark.skipif(os.name == "nt", reason="Windows finds a home without these variables")
 def test_a_user_that_the_machine_does_not_know_has_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from digits.common.errors import BadInput
+from tests.scratch import Project
 
 SEED = int(os.environ.get("DIGITS_FAULTS_SEED", "15"))  # another one tries other faults
 _SHARE = float(os.environ.get("DIGITS_FAULTS_SHARE", "1"))
@@ -73,3 +75,17 @@ class Tally:
 
 def _too_long(_: int, __: FrameType | None) -> None:
     raise TookTooLong
+
+
+def run_command(project: Project, *words: str, timeout: int = 120) -> tuple[int, str]:
+    """Return a command's exit code and all that it says."""
+    done = subprocess.run(
+        words,
+        cwd=project.path,
+        env=project.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+    return done.returncode, done.stdout + done.stderr

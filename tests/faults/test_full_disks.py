@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.tally import Tally
+from tests.faults.tally import Tally, run_command
 from tests.faults.test_kills import Before, before, state  # noqa: F401 (a fixture)
 from tests.scratch import STAGES, Project
 
 pytestmark = [
     pytest.mark.faults,
-    pytest.mark.skipif(sys.platform != "linux", reason="mounts a small disk, as Linux does"),
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux can mount a disk in memory"),
 ]
 
 OUTS = {
@@ -38,7 +38,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this person may not mount a disk")
+        pytest.skip("only root may mount a disk, and not in every container")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
@@ -102,7 +102,7 @@ def fault(
     tally.tried += 1
     former = state(project)
     begin()
-    failed = command(project, *(prefix or []), sys.executable, "-m", "stages", stage)
+    _, failed = run_command(project, *(prefix or []), sys.executable, "-m", "stages", stage)
     end()
     now = state(project)
     if "Traceback" in failed:
@@ -116,20 +116,6 @@ def fault(
         tally.lost(f"{name}: {half[:4]} are neither the former nor the new ones")
     if left := [str(path) for path in project.path.glob("[!.]*/**/*.new")]:
         tally.lost(f"{name}: {left} are left")
-    output = command(project, sys.executable, "-m", "dvc", "repro")
+    _, output = run_command(project, sys.executable, "-m", "dvc", "repro")
     if state(project) != final:
         tally.wrong(f"{name}: the next repro ends otherwise\n{failed[-1500:]}\n{output[-1500:]}")
-
-
-def command(project: Project, *words: str) -> str:
-    """Return all that a command says."""
-    done = subprocess.run(
-        words,
-        cwd=project.path,
-        env=project.env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return done.stdout + done.stderr

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.faults.tally import SEED, Tally, number
+from tests.faults.tally import SEED, Tally, number, run_command
 from tests.scratch import BY_EPOCHS, STAGES, Project, make_once
 
 pytestmark = pytest.mark.faults
@@ -124,17 +124,8 @@ def end(repro: subprocess.Popen[str], kill: str) -> None:
 
 def tell(project: Project, tally: Tally, name: str, *command: str) -> str:
     """Return what a DVC command says, which must succeed without a traceback."""
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *command],
-        cwd=project.path,
-        env=project.env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    output = done.stdout + done.stderr
-    if done.returncode:
+    code, output = run_command(project, sys.executable, "-m", "dvc", *command)
+    if code:
         tally.lost(f"{name}: `dvc {' '.join(command)}` failed\n{output[-2000:]}")
     if "Traceback" in output:
         tally.traceback(f"{name}: {output[-2000:]}")
@@ -163,7 +154,7 @@ def test_a_queue_worker(
                 process.kill()
     tally.tried += 1
     for _ in range(2):
-        output = work_off(project)
+        _, output = run_command(project, sys.executable, "-m", "digits", "queue", timeout=240)
         if "Traceback" in output:
             tally.traceback(f"{name}: {output[-2000:]}")
         missing = names.keys() - set(project.dvc("exp", "list", "--name-only").split())
@@ -183,16 +174,3 @@ def test_a_queue_worker(
 def queue(project: Project, name: str, neighbors: int) -> None:
     setting = f"models.knn.n_neighbors={neighbors}"
     project.dvc("exp", "run", "--queue", "-n", name, "-S", setting)
-
-
-def work_off(project: Project) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "digits", "queue"],
-        cwd=project.path,
-        env=project.env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    return done.stdout + done.stderr
