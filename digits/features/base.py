@@ -46,22 +46,24 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float32"]  # comes out, whatever goes in
         return tags
 
-    def _images(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return X as float32 (n, height, width)."""
+    def _in_batches(
+        self, X: ArrayLike, function: Callable[[NDArray[np.float32]], NDArray], batch: int
+    ) -> NDArray[np.float32]:
+        """Apply a function to X's images, a batch at a time on all threads; a row for each.
+
+        It is given them as float32 (n, height, width).
+        """
         check_is_fitted(self, "n_features_in_")
         pixels: NDArray = validate_data(self, X, reset=False)
-        return pixels.reshape(len(pixels), *self._shape()).astype(np.float32)
+        images = pixels.reshape(len(pixels), *self._shape())
 
-    def _in_batches(
-        self, X: ArrayLike, function: Callable[[NDArray], NDArray], batch: int
-    ) -> NDArray[np.float32]:
-        """Apply a function to X's images, a batch at a time on all threads; a row for each."""
-        images = self._images(X)
-        first = function(images[:1])
-        out = np.empty((len(images), *first.shape[1:]), np.float32)
+        def apply(start: int, stop: int) -> NDArray:
+            return function(images[start:stop].astype(np.float32))
+
+        out = np.empty((len(images), *apply(0, 1).shape[1:]), np.float32)
 
         def fill(start: int) -> None:
-            out[start : start + batch] = function(images[start : start + batch])
+            out[start : start + batch] = apply(start, start + batch)
 
         # Each image is transformed by itself: batches and threads do not change a bit of it.
         joblib.Parallel(require="sharedmem")(

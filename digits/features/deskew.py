@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from digits.data.transforms import bilinear
 from digits.features.base import ImageTransformer
 
 BATCH = 500  # images at a time: some 20 MiB of MNIST's
@@ -51,22 +50,45 @@ class Deskew(ImageTransformer):
 def deskew(images: NDArray[np.float32], resize: bool) -> NDArray[np.float32]:
     """Return images (n, height, width) upright and centred, and with `resize` of one size."""
     height, width = images.shape[1:]
-    y, x = np.mgrid[:height, :width].astype(np.float64)
-    ink = images.sum(axis=(1, 2), keepdims=True, dtype=np.float64)
-    blank = ink == 0
-
-    def mean(values: NDArray) -> NDArray:
-        return (images * values).sum(axis=(1, 2), keepdims=True) / np.where(blank, 1, ink)
-
     middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
-    mean_y, mean_x = np.where(blank, middle_y, mean(y)), np.where(blank, middle_x, mean(x))
-    down, right = y - mean_y, x - mean_x
-    variance = mean(down**2)
-    slant = mean(down * right) / np.maximum(variance, 1e-3)  # a level stroke has none
-    y, x = y - middle_y, x - middle_x
+    y, x = np.arange(height) - middle_y, np.arange(width) - middle_x
+    # The sums of ink * y**i * x**j (n, 3, 3), in which whole intensities leave no rounding errors.
+    sums = np.vander(y, 3, True).T @ images.astype(np.float64) @ np.vander(x, 3, True)
+    blank = sums[:, 0, 0] == 0
+    means = sums / np.where(blank, 1, sums[:, 0, 0])[:, None, None]
+    mean_y, mean_x = means[:, 1, 0], means[:, 0, 1]
+    variance = np.maximum(means[:, 2, 0] - mean_y**2, 0)
+    covariance = means[:, 1, 1] - mean_y * mean_x
+    slant = covariance / np.maximum(variance, 1e-3)  # a level stroke has none
+    high = wide = np.ones(len(images))
     if resize:
+        upright = means[:, 0, 2] - mean_x**2 - 2 * slant * covariance + slant**2 * variance
         high = np.sqrt(variance) / (HEIGHT * height)
-        wide = np.sqrt(mean((right - slant * down) ** 2)) / (WIDTH * width)
-        y = y * np.where(blank, 1, np.clip(high, *LIMITS))
-        x = x * np.where(blank, 1, np.clip(wide, *LIMITS))
-    return bilinear(images, mean_y + y, mean_x + x + slant * y)
+        wide = np.sqrt(np.maximum(upright, 0)) / (WIDTH * width)
+        high, wide = (np.where(blank, 1, np.clip(side, *LIMITS)) for side in (high, wide))
+    down = high[:, None] * y
+    rows = middle_y + mean_y[:, None] + down
+    starts = middle_x + mean_x[:, None] + slant[:, None] * down
+    return _interpolated(images, rows, starts, wide[:, None] * x)
+
+
+def _interpolated(
+    images: NDArray[np.float32], rows: NDArray, starts: NDArray, columns: NDArray
+) -> NDArray[np.float32]:
+    """Interpolate images bilinearly at points, in pixels; outside of an image is paper.
+
+    Pixel (i, j) of image k is read at row rows[k, i] and column starts[k, i] + columns[k, j]. So
+    whole rows are interpolated first, and then along them.
+    """
+    n, height, width = images.shape
+    distances = rows[:, :, None].astype(np.float32) - np.arange(height, dtype=np.float32)
+    lines = np.zeros((n, height, width + 3), np.float32)
+    lines[:, :, 1:-2] = np.maximum(1 - np.abs(distances), 0) @ images
+    points = starts[:, :, None].astype(np.float32) + columns[:, None].astype(np.float32)
+    points = np.clip(points + 1, 0, width + 1)
+    left = np.floor(points)
+    share = points - left
+    firsts = np.arange(0, lines.size, lines.shape[2]).reshape(n, height, 1)
+    index = firsts + left.astype(np.int64)
+    near, far = lines.take(index), lines.take(index + 1)
+    return near + share * (far - near)
