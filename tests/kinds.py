@@ -14,6 +14,7 @@ from digits.models.families import FAMILIES
 from tests.small import IMAGES, LABELS, file_of, learned
 
 SCATTERING: dict[str, Any] = {"features": "deskewed_scattering", "scale": "sqrt", "components": 10}
+GRADIENTS: dict[str, Any] = {"features": "normalized_gradients", "scale": "sqrt", "components": 10}
 CLUSTERS: dict[str, Any] = {"scale": "sqrt", "clusters": 20}
 COMMITTEE: dict[str, Any] = {"features": ["pixels", "deskewed_scattering"]}
 ON_SCATTERING = ("svm", "mlp", "forest", "stacking")
@@ -22,6 +23,7 @@ ON_SCATTERING = ("svm", "mlp", "forest", "stacking")
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     **{model: (model, {}) for model in FAMILIES},
     **{f"{model}-scattering": (model, SCATTERING) for model in ON_SCATTERING},
+    "svm-gradients": ("svm", GRADIENTS),
     "softmax-scattering": ("softmax", SCATTERING | {"learning_rate": 1.0}),
     **{
         f"{model}-clusters": (model, CLUSTERS)

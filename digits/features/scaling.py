@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, normalize
 
 
 def to_unit_interval(X: NDArray) -> NDArray[np.float32]:
@@ -17,6 +17,11 @@ def sqrt_intensity(X: NDArray) -> NDArray[np.float32]:
     return np.sqrt(X, out=X)
 
 
+def to_length_1(X: NDArray) -> NDArray[np.float32]:
+    """Return X (n, n_features) as float32, each row divided by its Euclidean length."""
+    return normalize(X.astype(np.float32), copy=False)
+
+
 def make_unit_scaler() -> FunctionTransformer:
     """Return a transformer that applies `to_unit_interval`."""
     return FunctionTransformer(to_unit_interval)
@@ -25,3 +30,8 @@ def make_unit_scaler() -> FunctionTransformer:
 def make_sqrt_scaler() -> FunctionTransformer:
     """Return a transformer that applies `sqrt_intensity`."""
     return FunctionTransformer(sqrt_intensity)
+
+
+def make_length_scaler() -> FunctionTransformer:
+    """Return a transformer that applies `to_length_1`."""
+    return FunctionTransformer(to_length_1)

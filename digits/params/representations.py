@@ -44,6 +44,7 @@ class Entry:
 _DESKEW = Step("deskew", "digits.features.deskew:Deskew")
 _NORMALIZE = Step("normalize", "digits.features.deskew:Deskew", {"resize": True})
 _SCATTERING = Step("scattering", "digits.features.scattering:Scattering")
+_GRADIENTS = Step("gradients", "digits.features.gradients:Gradients")
 
 # Transformers of images: each is given the images' shape.
 REPRESENTATIONS: dict[str, Entry] = {
@@ -53,6 +54,9 @@ REPRESENTATIONS: dict[str, Entry] = {
     "scattering": Entry("49 maps of wavelet moduli", (_SCATTERING,)),
     "deskewed_scattering": Entry("scattering of deskewed images", (_DESKEW, _SCATTERING)),
     "normalized_scattering": Entry("scattering of normalized images", (_NORMALIZE, _SCATTERING)),
+    "gradients": Entry("gradients in 12 directions, on a grid of 8 x 8", (_GRADIENTS,)),
+    "deskewed_gradients": Entry("gradients of deskewed images", (_DESKEW, _GRADIENTS)),
+    "normalized_gradients": Entry("gradients of normalized images", (_NORMALIZE, _GRADIENTS)),
 }
 
 SCALES: dict[str, Entry] = {
@@ -65,5 +69,9 @@ SCALES: dict[str, Entry] = {
     "sqrt": Entry(
         "the square root of the absolute value, divided by 255 first",
         (Step("scale", "digits.features.scaling:make_sqrt_scaler"),),
+    ),
+    "length": Entry(
+        "each image's features divided by their length",
+        (Step("scale", "digits.features.scaling:make_length_scaler"),),
     ),
 }

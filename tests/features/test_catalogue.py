@@ -1,13 +1,16 @@
 """Representations and scales, as the table names them."""
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.preprocessing import Normalizer
 
 from digits.features.catalogue import n_features
 from digits.models.families import PipelineOptions, make_pipeline
 from digits.params.representations import REPRESENTATIONS, SCALES
+from tests.imports import ROOT
 from tests.small import IMAGES, SETTINGS, new
 
 
@@ -24,6 +27,7 @@ def test_scales_are_what_they_say(scale: str) -> None:
             "none": lambda X: X,
             "unit": lambda X: X / 255,
             "sqrt": lambda X: np.sqrt(X / 255),
+            "length": Normalizer().transform,
         }
         np.testing.assert_allclose(scaled, formulas[scale](IMAGES[:300]), rtol=1e-6)
         assert scaled.dtype == (np.uint8 if scale == "none" else np.float32)
@@ -40,3 +44,12 @@ def test_number_of_features_is_known_beforehand(features: str) -> None:
 
 def test_of_a_committee_the_smallest_number_of_features_counts() -> None:
     assert n_features(["scattering", "pixels"], (8, 8)) == n_features("pixels", (8, 8)) == 64
+
+
+def test_params_yaml_names_every_representation_and_scale() -> None:
+    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+    scale = next(line for line in lines if line.startswith("  scale:"))
+    features = next(i for i, line in enumerate(lines) if line.startswith("  features:"))
+    assert re.findall(r"(?:# |\| )(\w+)", scale) == list(SCALES)
+    comment = " ".join(line.strip(" #") for line in lines[features - 2 : features])
+    assert comment.split(", ")[0].split(" | ") == list(REPRESENTATIONS)
