@@ -1,4 +1,4 @@
-"""models/ and, for the first and only time, the test images -> metrics/test.json, plots/.
+"""models/ and, for the first and only time, the test images -> the metrics on them, plots/.
 
 data/predictions: the model's predictions of the test images, by which `python -m digits compare`
 tells whether two models differ.
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from digits.common.arrays import open_array, sha256
-from digits.common.files import read_csv, write_csv, write_json
+from digits.common.files import read_csv, write_csv
 from digits.data.dataset import open_raw
 from digits.data.folds import TEST, make_target, name_classes
 from digits.metrics.classification import metrics
@@ -17,6 +17,7 @@ from digits.metrics.curves import at_chosen_threshold, curve_tables
 from digits.metrics.label_errors import without_disputed
 from digits.metrics.predictions import Predictions, has_probability, predict
 from digits.metrics.robustness import Point, robustness
+from digits.metrics.tables import write_metrics
 from digits.models.persistence import load_model
 from digits.params.schema import Params
 from digits.plots.error_analysis import Evaluation, figures
@@ -47,7 +48,7 @@ def evaluate(params: Params, stage: Stage) -> None:
     if params.fetch.dataset == "mnist_784":
         values |= without_disputed(predictions, confidence)
     test_set = {"test_set": sha256(images, raw.labels[rows])}
-    write_json(stage.out("metrics/test.json"), values | test_set)
+    write_metrics("test", values | test_set, stage.out)
 
     names = name_classes(params.target)
     answers = np.array(names)[np.column_stack([y, predictions.predicted]).astype(int)]

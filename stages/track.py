@@ -10,6 +10,7 @@ from pathlib import Path
 from digits.common.files import file_sha256, read_csv, read_json
 from digits.common.garbage import without_garbage
 from digits.experiments.provenance import git_refusal, locked_hashes, uncommitted_patch
+from digits.metrics.tables import read_metrics
 from digits.params.datasets import find_source
 from digits.params.schema import Params
 from digits.tracking.lookup import evaluation_key, has_complete_run, result_key, store_folder
@@ -43,7 +44,7 @@ def track(params: Params, stage: Stage) -> None:
         key=key,
         evaluation=evaluation,
         params=params.effective(),
-        metrics={file.stem: read_json(file) for file in metrics},
+        metrics={file.stem: read_metrics(Path(), file.stem) for file in metrics},
         curves={curve.stem: read_csv(curve) for curve in curves},
         files={
             "plots": [*tables, *curves],

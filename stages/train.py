@@ -1,4 +1,4 @@
-"""data/augmented, data/split -> models/, metrics/validation.json; the run is live in MLflow.
+"""data/augmented, data/split -> models/, the metrics on validation; the run is live in MLflow.
 
 models/: model.skops, fitted on all training images; validation/, predictions by models fitted
 without the fold; history.csv, epochs of the first fit; learning_curve.csv; example.npy; versions.
@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from digits.common.arrays import open_array
-from digits.common.files import write_csv, write_json
+from digits.common.files import write_csv
 from digits.common.resources import peak_memory
 from digits.metrics.classification import fold_accuracies, metrics
+from digits.metrics.tables import write_metrics
 from digits.models.families import PipelineOptions, make_pipeline, n_epochs
 from digits.models.persistence import save_model, save_versions
 from digits.params.schema import Params
@@ -59,7 +60,7 @@ def train(params: Params, stage: Stage) -> None:
                 log.info("%s", point)
                 run.log_metrics(point._asdict(), "learning_curve", step=point.train_size)
                 points.append(point)
-        write_json(stage.out("metrics/validation.json"), values)
+        write_metrics("validation", values, stage.out)
         write_csv(models / "learning_curve.csv", LearningCurvePoint._fields, points)
         np.save(models / "example.npy", data.read(np.arange(1)))
         save_model(fit(pipeline, data, options=options), models / "model.skops")

@@ -13,6 +13,7 @@ from digits.commands.output import code_span, percent, text_table
 from digits.common.errors import BadInput
 from digits.common.files import read_json
 from digits.experiments.git import branch_name, short_head_commit, try_git
+from digits.metrics.tables import first_path, read_metrics, table_path
 from digits.params.nested import flatten
 from digits.params.schema import Params, read_params
 
@@ -74,19 +75,18 @@ def _digit_table(validation: dict[str, Any], test: dict[str, Any]) -> DigitTable
 
 
 def _read_metrics(root: Path, part: str) -> dict[str, Any]:
-    path = root / "metrics" / f"{part}.json"
-    if not path.is_file():
-        raise BadInput(
-            f"metrics/{part}.json is missing, so there is nothing to report yet: "
-            "`dvc repro` makes it."
-        )
-    values = read_json(path)
+    for path in (first_path(part), table_path(part)):
+        if not (root / path).is_file():
+            raise BadInput(
+                f"{path} is missing, so there is nothing to report yet: `dvc repro` makes it."
+            )
+    values = read_json(root / first_path(part))
     not_validated = part == "validation" and values.get("n") == 0
     if not not_validated and not {"n", "errors", "accuracy"} <= values.keys():
         raise BadInput(
-            f"metrics/{part}.json has no n, errors and accuracy: `dvc repro` makes it again."
+            f"{first_path(part)} has no n, errors and accuracy: `dvc repro` makes it again."
         )
-    return values
+    return read_metrics(root, part)
 
 
 def _title(root: Path) -> str:

@@ -27,6 +27,7 @@ from digits.experiments.lock import LOCK, PARAMS, Lock, Part, differing_params
 from digits.experiments.names import WORKSPACE, describe_head, find_commit
 from digits.experiments.workspace import check_workspace
 from digits.metrics.predictions import Predictions
+from digits.metrics.tables import first_path, parse_table, table_path
 
 log = logging.getLogger(__name__)
 
@@ -103,13 +104,16 @@ class Result:
             _warn_of_edited_params(self._repo, self.lock)
 
     def read_metrics(self, part: Part) -> dict[str, Any]:
-        """Read the metrics of one part. Raises BadInput without any."""
-        path = f"metrics/{part}.json"
+        """Read all metrics of one part. Raises BadInput without any."""
+        path, table = first_path(part), table_path(part)
         content = self._read_kept_by_git(path)
         try:
             values: dict[str, Any] = json.loads(content)
         except ValueError as error:
             raise BadInput(f"{path} of {self.name} is not valid JSON: {error}.") from error
+        if table in self.lock.hashes():  # older results have all in the one file
+            text = self._read_kept_by_git(table).decode(errors="replace")
+            values |= parse_table(text, f"{table} of {self.name}")
         return values
 
     def read(self, part: Part) -> Revision:
@@ -158,7 +162,7 @@ class Result:
         return BytesIO(content)
 
     def _read_kept_by_git(self, path: str) -> bytes:
-        """Read a metrics file, which git keeps and DVC's run cache too."""
+        """Read a file of metrics, which git keeps and DVC's run cache too."""
         md5 = self.lock.hash(path)
         location = self._repo.fs.join(self._repo.root_dir, *path.split("/"))
         cached = Path(self._repo.cache.local.oid_to_path(md5))

@@ -15,6 +15,7 @@ from matplotlib.image import imread
 from digits.commands.report import render_report, write_report
 from digits.commands.report_plots import VEGA_LITE
 from digits.common.errors import BadInput
+from digits.metrics.tables import read_metrics
 from tests.imports import ROOT
 from tests.scratch import Project
 
@@ -124,6 +125,9 @@ def test_dvcs_plots_are_in_the_page_with_the_library_that_draws_them(root: Path)
     titles = [spec["title"]["text"] for spec in specs.values()]
     assert "Test images, as a share of each true digit" in titles
     assert any(title.startswith("Precision at each recall") for title in titles)
+    assert {f"{part}: each digit, with its interval" for part in ("Validation", "Test images")} <= {
+        *titles
+    }
     assert not [
         title for title in titles if title.startswith(("plots/", "Learning curve", "ROC"))
     ], "drawn already, or without data"
@@ -149,7 +153,8 @@ def test_every_metric_is_there_with_its_interval(root: Path) -> None:
     text, markdown = render_report(root, None)
     shown = Page(text).text
     for part in ("validation", "test"):
-        values = json.loads((root / "metrics" / f"{part}.json").read_text(encoding="utf-8"))
+        values = read_metrics(root, part)
+        assert "recall_3_high" in values
         for name, value in values.items():
             if name.endswith(("_low", "_high")) or name == "test_set":
                 continue
@@ -202,6 +207,9 @@ def test_missing_results_are_named(root: Path) -> None:
         ) as error:
             render_report(root, None)
         assert "\n" not in str(error.value)
+    (root / "plots" / "metrics_validation.csv").unlink()
+    with pytest.raises(BadInput, match=r"^plots/metrics_validation\.csv is missing"):
+        render_report(root, None)
 
 
 def test_a_model_that_was_not_validated(root: Path) -> None:

@@ -1,5 +1,6 @@
 """Revisions that real git and DVC keep, read by `digits compare`."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -8,12 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.utils.serialize import dumps_yaml
 from PIL import Image
 
 from digits.__main__ import main
+from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
+from digits.common.files import write_json
 from digits.experiments.comparison import compare
-from digits.experiments.revisions import NotCached, Revision
+from digits.experiments.lock import Part
+from digits.experiments.ranking import rank_experiments
+from digits.experiments.revisions import NotCached, Revision, read_revision
+from digits.metrics.tables import first_path, read_metrics, table_path
 from tests.revisions import A
 from tests.scratch import Project, without
 
@@ -172,6 +179,39 @@ def test_broken_results_are_a_sentence(
     project.git("rm", "-rqf", "--cached", ".")
     project.git("commit", "-q", "--allow-empty", "-m", "nothing")
     assert says("compare", "bare").startswith("digits: bare has no ")
+
+
+def test_older_results_with_all_metrics_in_one_file_are_read(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in project.env.items():
+        monkeypatch.setenv(name, value)
+    lock = parse_yaml((project.path / "dvc.lock").read_bytes(), "dvc.lock")
+    parts: dict[str, Part] = {"train": "validation", "evaluate": "test"}
+    for stage, part in parts.items():
+        outs = [out for out in lock["stages"][stage]["outs"] if out["path"] != table_path(part)]
+        write_json(project.path / first_path(part), read_metrics(project.path, part))
+        content = (project.path / first_path(part)).read_bytes()
+        (metrics,) = (out for out in outs if out["path"] == first_path(part))
+        metrics["md5"] = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        lock["stages"][stage]["outs"] = outs
+    (project.path / "dvc.lock").write_text(dumps_yaml(lock), encoding="utf-8")
+    project.git("rm", "-q", "--cached", table_path("validation"), table_path("test"))
+    project.git("commit", "-qam", "as it was before the tables")
+
+    for part in parts.values():
+        older, newer = (
+            read_revision(project.path, name, part).metrics for name in ("main", "main~1")
+        )
+        assert older == newer and "recall_3_low" in older
+    ranks, _ = rank_experiments(project.path, ["main", "main~1"])
+    assert [rank.verdict for rank in ranks] == ["the first", "the same"]
+
+
+def test_a_table_that_is_not_dvc_locks_is_named(project: Project) -> None:
+    table = project.path / table_path("test")
+    table.write_text(table.read_text(encoding="utf-8").replace("recall,3,", "recall,3,0"))
+    assert "plots/metrics_test.csv" in refused(project, "compare", code=4)
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from digits.metrics.curves import (
 from digits.metrics.intervals import wilson_interval
 from digits.metrics.predictions import Predictions
 from digits.metrics.robustness import rotated, shifted
+from digits.metrics.tables import read_metrics
 from digits.models.persistence import load_model
 from tests.scratch import Project
 
@@ -83,7 +84,7 @@ def test_a_threshold_is_chosen_on_validation_and_measured_on_the_test_set(
     expected = metrics(tested, 0.8) | {"threshold": threshold}
     expected |= at_threshold(tested.labels, tested.scores, threshold, "", 0.8)
     expected |= at_threshold(held_out.labels, held_out.scores, threshold, "validation_", 0.8)
-    values = evaluated.json("metrics/test.json")
+    values = read_metrics(evaluated.path, "test")
     del values["test_set"]
     assert values == pytest.approx(expected, abs=1e-9)
 

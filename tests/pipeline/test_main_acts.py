@@ -9,10 +9,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow.entities import Run
 
+from digits.metrics.tables import read_metrics
 from tests.scratch import Project, assert_complete, without
 
 RUN_AGAIN = ["train", "evaluate", "track"]
+
+
+def assert_has_all_metrics(run: Run, project: Project) -> None:
+    """Also those of each digit, which metrics/*.json do not have."""
+    measured = {
+        f"{part}/{name}": value
+        for part in ("validation", "test")
+        for name, value in read_metrics(project.path, part).items()
+        if name != "test_set"
+    }
+    assert "validation/recall_3_low" in measured and "test/f1_9" in measured
+    assert {name: run.data.metrics.get(name) for name in measured} == measured
 
 
 def test_repro_from_nothing_leaves_one_complete_run(reproduced: Callable[..., Project]) -> None:
@@ -20,6 +34,7 @@ def test_repro_from_nothing_leaves_one_complete_run(reproduced: Callable[..., Pr
     project = reproduced()
     (run,) = project.runs()
     assert_complete(run, project)
+    assert_has_all_metrics(run, project)
 
 
 def test_nothing_runs_twice_and_the_tree_stays_clean(project: Project) -> None:
@@ -40,6 +55,10 @@ def test_an_edit_on_a_branch_and_back(project: Project, tmp_path: Path) -> None:
     diff = project.dvc("metrics", "diff", "main", "--md")
     assert f"| {before['accuracy']:.5f}"[:9] in diff and f"| {after['accuracy']:.5f}"[:9] in diff
     assert "test_set" not in diff, "both were measured on the same images"
+    assert len(project.dvc("metrics", "diff", "main").splitlines()) <= 24
+    table = project.dvc("exp", "show", "--all-branches", "--only-changed", "--md").splitlines()
+    head = [cell.strip() for cell in table[0].strip("|").split("|")]
+    assert {"metrics/test.json:accuracy", "models.knn.n_neighbors"} <= {*head} and len(head) <= 21
     page = project.dvc("plots", "diff", "main").strip().removeprefix("file://")
     assert "one-neighbour" not in page and Path(page).stat().st_size > 10_000
     compared = json.loads(project.digits("compare", "main", "--json"))
@@ -74,3 +93,4 @@ def test_clone_and_pull(project: Project, tmp_path: Path) -> None:
     assert clone.repro() == []
     (run,) = clone.runs()
     assert_complete(run, clone)
+    assert_has_all_metrics(run, clone)
