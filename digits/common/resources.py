@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import joblib
@@ -13,6 +13,14 @@ from threadpoolctl import threadpool_limits
 from digits.common.errors import BadInput
 
 _STATUS = Path("/proc/self/status")
+_GROUP_OF_THIS_PROCESS = Path("/proc/self/cgroup")
+_GROUPS = Path("/sys/fs/cgroup")
+# Files of a control group of Linux, of version 2 and 1: the most memory that its processes may
+# hold, what they hold, and of which part, in memory.stat, files are that can be dropped.
+_MEMORY_FILES = [
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+]
 
 
 def n_threads() -> int:
@@ -54,6 +62,40 @@ def all_threads() -> Iterator[None]:
         threadpool_limits({"blas": 1, "openmp": n}),
     ):
         yield
+
+
+def free_memory() -> float:
+    """Return how much more memory this process may take, here and in its container, in MiB.
+
+    A container is a control group of Linux; what it does not say is no limit.
+    """
+    free = float(psutil.virtual_memory().available)
+    for group in _groups():
+        for most, held, files in _MEMORY_FILES:
+            # A file may be of the other version, or say "max".
+            with suppress(OSError, ValueError, KeyError):
+                limit = int((group / most).read_text(encoding="utf-8"))
+                stat = (group / "memory.stat").read_text(encoding="utf-8")
+                droppable = int(dict(line.split() for line in stat.splitlines())[files])
+                free = min(
+                    free, limit - int((group / held).read_text(encoding="utf-8")) + droppable
+                )
+    return max(0, free) / 2**20
+
+
+def _groups() -> Iterator[Path]:
+    """Yield the folders of the control groups of this process, and of those that they are in."""
+    try:
+        lines = _GROUP_OF_THIS_PROCESS.read_text(encoding="utf-8").splitlines()
+    except OSError:  # not on Linux
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            root = _GROUPS / controllers
+            group = root / path.lstrip("/")
+            yield group
+            yield from (parent for parent in group.parents if parent.is_relative_to(root))
 
 
 def peak_memory() -> float:

@@ -1,13 +1,16 @@
-"""How many threads may work."""
+"""How many threads may work, and how much memory there is."""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
 
+from digits.common import resources
 from digits.common.errors import BadInput
-from digits.common.resources import n_threads
+from digits.common.resources import free_memory, n_threads
 from tests.imports import ROOT
 
 
@@ -68,3 +71,69 @@ assert used().rss / 2**20 < held - 150
 assert held * 0.99 < peak_memory() < held + 150
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+MIB = 2**20
+HUGE = str(2**63 - 4096)  # of a group of version 1 without a limit
+
+
+class TestFreeMemory:
+    """The files are as Linux writes them; the machine that runs the tests may have no groups."""
+
+    @pytest.fixture
+    def groups(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr(resources, "_GROUPS", tmp_path)
+        monkeypatch.setattr(resources, "_GROUP_OF_THIS_PROCESS", tmp_path / "of_this_process")
+        return tmp_path
+
+    @staticmethod
+    def write(group: Path, version: int, most: str, held: int, files: int) -> None:
+        group.mkdir(parents=True, exist_ok=True)
+        names = {2: ("memory.max", "memory.current", "inactive_file")}.get(
+            version, ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        )
+        (group / names[0]).write_text(f"{most}\n")
+        (group / names[1]).write_text(f"{held}\n")
+        (group / "memory.stat").write_text(f"anon 5\n{names[2]} {files}\nslab 7\n")
+
+    @pytest.mark.parametrize(
+        ("version", "lines", "folder"),
+        [
+            (2, "0::/a/b\n", "a/b"),
+            (2, "0::/a/b\n", "a"),
+            (2, "0::/\n", ""),
+            (2, "0::/not/seen/in/the/container\n", ""),
+            (2, "0::/../other\n", ""),
+            (1, "9:name=systemd:/x\n4:memory:/a/b\n0::/\n", "memory/a/b"),
+            (1, "9:name=systemd:/x\n4:memory:/a/b\n0::/\n", "memory/a"),
+            (1, "4:memory:/docker/5f3a\n", "memory"),
+        ],
+    )
+    def test_is_at_most_what_the_container_leaves(
+        self, groups: Path, version: int, lines: str, folder: str
+    ) -> None:
+        (groups / "of_this_process").write_text(lines)
+        self.write(groups / folder, version, str(100 * MIB), 70 * MIB, files=20 * MIB)
+        assert free_memory() == 50
+
+    def test_is_none_where_the_container_is_full(self, groups: Path) -> None:
+        (groups / "of_this_process").write_text("0::/\n")
+        self.write(groups, 2, str(100 * MIB), 101 * MIB, files=0)
+        assert free_memory() == 0
+
+    @pytest.mark.parametrize(("version", "most"), [(2, "max"), (1, HUGE), (2, ""), (2, "much")])
+    def test_is_that_of_the_machine_where_the_container_sets_no_limit(
+        self, groups: Path, version: int, most: str
+    ) -> None:
+        (groups / "of_this_process").write_text("4:memory:/\n0::/\n")
+        self.write(groups / ("memory" if version == 1 else ""), version, most, MIB, files=0)
+        machine = psutil.virtual_memory().available / MIB
+        assert free_memory() == pytest.approx(machine, rel=0.5)
+
+    @pytest.mark.usefixtures("groups")
+    def test_is_that_of_the_machine_without_groups(self) -> None:
+        machine = psutil.virtual_memory().available / MIB
+        assert free_memory() == pytest.approx(machine, rel=0.5)
+
+    def test_is_counted_here(self) -> None:
+        assert 0 < free_memory() <= psutil.virtual_memory().total / MIB

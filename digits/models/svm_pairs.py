@@ -1,0 +1,132 @@
+"""The pairs of classes of a support vector classifier, learned as jobs of their own."""
+
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.svm import _libsvm
+
+from digits.common.resources import free_memory
+
+
+class Learned(NamedTuple):
+    """What LIBSVM learns from all pairs, as `sklearn.svm._libsvm.fit` returns it.
+
+    Attributes
+    ----------
+    support : ndarray of shape (n_support,), int32
+        The rows that are support vectors of a pair, by class, ascending.
+    n_support : ndarray of shape (n_classes,), int32
+        How many of them are of each class.
+    dual_coef : ndarray of shape (n_classes - 1, n_support)
+        Weight of each against each of the other classes.
+    intercept : ndarray of shape (n_pairs,)
+        Of the pairs (0, 1), (0, 2), ...
+    status : int
+        1 when a pair took `max_iter` steps, else 0.
+    n_iter : ndarray of shape (n_pairs,), int32
+        Steps of each pair.
+    """
+
+    support: NDArray[np.int32]
+    n_support: NDArray[np.int32]
+    dual_coef: NDArray[np.float64]
+    intercept: NDArray[np.float64]
+    status: int
+    n_iter: NDArray[np.int32]
+
+
+class _Pair(NamedTuple):
+    support: NDArray[np.intp]
+    coef: NDArray[np.float64]
+    intercept: float
+    status: int
+    n_iter: int
+
+
+def fit_pairs(
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    class_weight: NDArray[np.float64],
+    cache_size: float,
+    settings: dict[str, Any],
+) -> Learned:
+    """Learn each pair of classes by LIBSVM, on as many threads as joblib's configuration says.
+
+    LIBSVM itself learns them one after the other. It needs no lock of Python meanwhile, and no
+    pair needs what another one learned: the result is the same to the last bit.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features), C-contiguous
+        Is not copied.
+    y : ndarray of shape (n,)
+        Numbers of the classes: 0, 1, ..., each at least once.
+    weight : ndarray of shape (n,)
+        Of each row, above 0.
+    class_weight : ndarray of shape (n_classes,)
+        By what C is multiplied for the rows of a class.
+    cache_size : float
+        MiB of kernel values that a pair may keep; less where all that are learned at once would
+        take more than half of the memory that is free.
+    settings : dict
+        The other arguments of `sklearn.svm._libsvm.fit`.
+    """
+    n_classes = len(class_weight)
+    pairs = list(combinations(range(n_classes), 2))
+    n_rows = np.bincount(y.astype(np.intp))
+    largest_first = sorted(pairs, key=lambda pair: n_rows[list(pair)].sum(), reverse=True)
+    n_jobs = min(joblib.effective_n_jobs(None), len(pairs))
+    settings = settings | {"cache_size": max(1, min(cache_size, free_memory() / 2 / n_jobs))}
+    learned = joblib.Parallel(n_jobs=n_jobs, require="sharedmem")(
+        joblib.delayed(_fit_pair)(X, y, weight, class_weight, pair, settings)
+        for pair in largest_first
+    )
+    return _put_together(dict(zip(largest_first, learned, strict=True)), y, n_classes)
+
+
+def _fit_pair(
+    X: NDArray,
+    y: NDArray,
+    weight: NDArray,
+    class_weight: NDArray,
+    pair: tuple[int, int],
+    settings: dict[str, Any],
+) -> _Pair:
+    """Learn from the rows of two classes: LIBSVM leaves out those whose weight is 0."""
+    of_pair = np.isin(y, pair)
+    support, _, _, coef, intercept, _, _, status, n_iter = _libsvm.fit(
+        X,
+        (y == pair[1]).astype(np.float64),
+        sample_weight=np.where(of_pair, weight, 0),
+        class_weight=class_weight[list(pair)],
+        random_seed=-1,  # nothing is drawn: do not set the seed, which all threads share
+        **settings,
+    )
+    # LIBSVM numbers the rows that it did not leave out.
+    return _Pair(np.flatnonzero(of_pair)[support], coef[0], intercept[0], status, n_iter[0])
+
+
+def _put_together(learned: dict[tuple[int, int], _Pair], y: NDArray, n_classes: int) -> Learned:
+    in_order = [learned[pair] for pair in sorted(learned)]
+    rows = np.unique(np.concatenate([pair.support for pair in in_order]))
+    support = rows[np.argsort(y[rows], kind="stable")]
+    class_of = y[support].astype(np.intp)
+    position = np.zeros(len(y), np.intp)
+    position[support] = np.arange(len(support))
+    # No weight is, as in LIBSVM, -0.0 for rows of the second class of a pair.
+    dual_coef = np.where(np.arange(n_classes - 1)[:, np.newaxis] < class_of, -0.0, 0.0)
+    for (one, other), pair in learned.items():
+        against = np.where(y[pair.support] == one, other - 1, one)
+        dual_coef[against, position[pair.support]] = pair.coef
+    return Learned(
+        support=support.astype(np.int32),
+        n_support=np.bincount(class_of, minlength=n_classes).astype(np.int32),
+        dual_coef=dual_coef,
+        intercept=np.array([pair.intercept for pair in in_order]),
+        status=max(pair.status for pair in in_order),
+        n_iter=np.array([pair.n_iter for pair in in_order], np.int32),
+    )
