@@ -50,8 +50,9 @@ class Scattering(ImageTransformer):
 def scatter(images: NDArray, J: int, L: int) -> NDArray[np.float32]:
     """Return the scattering maps of images, in the order of `Scattering`.
 
-    All products are in the Fourier domain. Each is folded to the resolution that its result needs
-    before it is transformed back, so that no sample is computed to be thrown away.
+    Wavelets are applied in the Fourier domain: each product is folded to the resolution that its
+    modulus needs before it is transformed back. Averages are products with the weights of rows and
+    of columns. So no sample is computed to be thrown away.
 
     Parameters
     ----------
