@@ -7,8 +7,8 @@ AGAINST ?= main
 MODEL ?= workspace
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# Two workers; the one that has nothing left to do takes half of what the other has.
-PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal
+# Three workers: a test of real commands often waits. One that has nothing left to do takes half of what another has.
+PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal
 
 .PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-faults lint ui serve bench lock
 .DEFAULT_GOAL := help

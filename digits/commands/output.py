@@ -32,6 +32,11 @@ def _escape(error: UnicodeError) -> tuple[str | bytes, int]:
         return codecs.lookup_error("backslashreplace")(error)
 
 
+def printable(text: str) -> str:
+    r"""A text on one line: line feeds and other control characters in a file's name as \n, \x1b."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda match: repr(match[0])[1:-1], text)
+
+
 def percent(share: float, form: str = ".6g") -> str:
     """A share as a percentage: 0.95 as 95 %, or 95.00 % in the form ".2f"."""
     return f"{100 * share:{form}} %"

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from digits.commands.output import check_writable, percent, write_png
+from digits.commands.output import check_writable, percent, printable, write_png
 from digits.commands.runs import mlflow_errors_as_bad_input, open_runs
 from digits.common.errors import BadInput
 from digits.experiments.git import ROOT
@@ -62,17 +62,17 @@ def run(arguments: argparse.Namespace) -> int:
             n_answers += 1
             if answer.error:
                 unanswered.append(answer.name)
-                tqdm.write(f"digits: {answer.error}", sys.stderr)
+                tqdm.write(printable(f"digits: {answer.error}"), sys.stderr)
             elif len(explained) < MAX_EXPLAINED:
                 explained.append(answer)
             if arguments.json or not answer.error:
                 line = _json_line(answer) if arguments.json else _text_line(answer)
-                tqdm.write(line, sys.stdout)
+                tqdm.write(printable(line), sys.stdout)
                 sys.stdout.flush()
     if arguments.explain:
         _write_explanation(explained, arguments.explain)
     if unanswered and n_answers > 1:
-        print(f"digits: {_count(unanswered, n_answers)}", file=sys.stderr)
+        print(printable(f"digits: {_count(unanswered, n_answers)}"), file=sys.stderr)
     return 1 if unanswered else 0
 
 

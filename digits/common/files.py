@@ -14,23 +14,29 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MAY_NOT_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
+def cure_of(error: Exception) -> str | None:
+    """Return what to do where there is no room or no right to write; None of any other error."""
+    number = getattr(error, "errno", None)
+    # NumPy counts items that it could not write, and gives no number.
+    if number in _NO_ROOM or (number is None and "requested and" in str(error)):
+        return "make room there"
+    if number in _MAY_NOT_WRITE:
+        return "who runs this must be allowed to write there"
+    return None
+
+
 def why_not_written(error: OSError) -> str | None:
     """Return why a file could not be written, as the end of a sentence; None of any other error.
 
     Parameters
     ----------
     error : OSError
-        As Python raises it, or NumPy, which counts items and gives no number.
+        As Python raises it, or NumPy.
     """
+    if not (cure := cure_of(error)):
+        return None
     place = error.filename or "a file"
-    if error.errno in _NO_ROOM or (error.errno is None and "requested and" in str(error)):
-        return f"{place} could not be written ({error.strerror or 'no room'}): make room there"
-    if error.errno in _MAY_NOT_WRITE:
-        return (
-            f"{place} may not be written ({error.strerror}): "
-            "who runs this must be allowed to write there"
-        )
-    return None
+    return f"{place} could not be written ({error.strerror or 'no room'}): {cure}"
 
 
 def file_sha256(path: Path) -> str:

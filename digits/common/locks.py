@@ -1,6 +1,5 @@
 """Files that one process at a time holds."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +7,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from digits.common.errors import BadInput
+from digits.common.files import cure_of
 
-_MAY_NOT_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS)
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NO_LOCKS = "locks fail on its file system, so keep the repository on another, as a local disk"
 
 
 @contextmanager
@@ -42,17 +41,9 @@ def hold(file: Path, blocking: bool = True) -> Iterator[bool]:
         return
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise BadInput(f"{file} cannot be locked ({reason}): {_cure(error)}.") from error
+        cure = cure_of(error) or _NO_LOCKS
+        raise BadInput(f"{file} cannot be locked ({reason}): {cure}.") from error
     try:
         yield True
     finally:
         lock.release()
-
-
-def _cure(error: Exception) -> str:
-    number = getattr(error, "errno", None)
-    if number in _MAY_NOT_WRITE:
-        return "who runs this must be allowed to write there"
-    if number in _NO_ROOM:
-        return "make room there"
-    return "locks fail on its file system, so keep the repository on another, as a local disk"

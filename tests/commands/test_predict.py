@@ -130,6 +130,17 @@ def test_a_name_may_be_of_bytes_that_are_no_text(project: Project) -> None:
     assert (project.path / "seen.png").exists()
 
 
+def test_a_name_with_a_line_feed_is_one_line(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_picture(workspace / "scans" / "a\nb  9  99.0 %.png", 0)
+    (workspace / "scans" / "c\x1b[2Jd.png").write_bytes(b"")
+    assert main(["predict", "scans"]) == 1
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 1 and r"a\nb" in printed.out
+    assert len(printed.err.splitlines()) == 2 and printed.err.count(r"c\x1b[2Jd.png") == 2
+
+
 def test_json_is_a_line_for_each(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = str(write_picture(workspace / "0.png", 0))
     assert main(["predict", name, "no.png", "--json"]) == 1

@@ -30,8 +30,9 @@ model, originals, copies = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 source = np.tile(np.arange(originals, dtype=np.int32), copies)
 X = open_array_file(Path(sys.argv[1]), np.uint8, (None, 28, 28)).reshape(len(source), 28 * 28)
 data = TrainingSet(X, (source % 10).astype(np.uint8), source, originals)
-large = {} if model == "sgd" else {"batch_size": 1_000}
-fit(new(model, epochs=1, **large), data, options=FitOptions(epochs=1))
+settings = {"sgd": {}, "softmax": {"batch_size": 1_000}}
+settings["mlp"] = settings["softmax"] | {"hidden_layers": [30]}
+fit(new(model, epochs=1, **settings[model]), data, options=FitOptions(epochs=1))
 print(peak_memory())
 """
 
