@@ -78,7 +78,17 @@ def published_verdict(rung: Rung, results: Mapping[str, Any]) -> str:
         `exact`: the same to the last printed digit. `within`: inside the published accuracy's own
         95 % interval. Else `missed` or `better`. Of several numbers the first of missed, better,
         within, exact that is true of one; nothing where there is no published number.
+
+    Raises
+    ------
+    BadInput
+        When one of the published numbers is of nothing that was measured.
     """
+    if unknown := [name for name in rung.published if name not in results]:
+        raise BadInput(
+            f"ladder.yaml: {rung.name}: published has {', '.join(unknown)}, which this rung does "
+            "not measure: allowed are test.accuracy and the like (plots/metrics_*.csv have all)."
+        )
     verdicts = {
         _verdict(printed, results[name], _n_images(name, results))
         for name, printed in rung.published.items()
@@ -208,11 +218,11 @@ def _row(rung: Rung, results: Mapping[str, Any] | None, cost: Mapping[str, float
 
 def _result_cells(rung: Rung, results: Mapping[str, Any]) -> tuple[str, str, str, str]:
     """The measured numbers as many digits long as printed, the verdict, test accuracy, errors."""
+    verdict = published_verdict(rung, results)
     measured = "<br>".join(
         f"{results[name]:.{_decimals(printed)}f}" for name, printed in rung.published.items()
     )
     accuracy, low, high = (f"{results[f'test.accuracy{end}']:.4f}" for end in ("", "_low", "_high"))
-    verdict = published_verdict(rung, results)
     return measured, verdict, f"{accuracy} ({low} to {high})", str(results["test.errors"])
 
 

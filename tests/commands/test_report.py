@@ -125,9 +125,8 @@ def test_dvcs_plots_are_in_the_page_with_the_library_that_draws_them(root: Path)
     titles = [spec["title"]["text"] for spec in specs.values()]
     assert "Test images, as a share of each true digit" in titles
     assert any(title.startswith("Precision at each recall") for title in titles)
-    assert {f"{part}: each digit, with its interval" for part in ("Validation", "Test images")} <= {
-        *titles
-    }
+    each_digit = ": precision, recall and F1, with their intervals"
+    assert {f"Validation{each_digit}", f"Test images{each_digit}"} <= {*titles}
     assert not [
         title for title in titles if title.startswith(("plots/", "Learning curve", "ROC"))
     ], "drawn already, or without data"

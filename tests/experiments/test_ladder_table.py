@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from digits.common.errors import BadInput
 from digits.experiments.ladder import Ladder, Rung, read_ladder
 from digits.experiments.ladder_table import ladder_markdown, published_verdict, read_table
 from digits.metrics.classification import fold_accuracies
@@ -62,6 +63,11 @@ def test_a_fold_of_three_has_a_third_of_the_images() -> None:
         values["validation.fold_0"] == 0.9
     )  # 0.960 has the interval 0.923 to 0.980 on 200 images, 0.875 to 0.984 on 66
     assert published_verdict(published, values | {"validation.n": 600}) == "missed"
+
+
+def test_a_published_number_of_nothing_that_is_measured_is_a_sentence() -> None:
+    with pytest.raises(BadInput, match=r"ladder\.yaml: a: published has test\.acuracy, .*allowed"):
+        published_verdict(rung(acuracy="0.9"), {"test.n": 9, "test.accuracy": 0.9})
 
 
 def test_what_has_not_run_is_said_so() -> None:

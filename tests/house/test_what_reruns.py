@@ -23,6 +23,7 @@ EDITS: list[tuple[str, str, list[str]]] = [
     ("a paired test", "digits/experiments/paired.py", []),
     ("a threshold", "digits/metrics/curves.py", ["evaluate"]),
     ("a metric", "digits/metrics/classification.py", ["train", "evaluate"]),
+    ("the files of metrics", "digits/metrics/tables.py", ["train", "evaluate", "track"]),
     ("a picture", "digits/plots/galleries.py", ["evaluate"]),
     ("a family", "digits/models/families.py", TRAINED),
     ("an estimator", "digits/models/neighbors.py", TRAINED),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Run
 
-from digits.metrics.tables import read_metrics
+from digits.metrics.tables import read_metrics, table_path
 from tests.scratch import Project, assert_complete, without
 
 RUN_AGAIN = ["train", "evaluate", "track"]
@@ -27,6 +27,8 @@ def assert_has_all_metrics(run: Run, project: Project) -> None:
     }
     assert "validation/recall_3_low" in measured and "test/f1_9" in measured
     assert {name: run.data.metrics.get(name) for name in measured} == measured
+    logged = {file.path for file in project.client().list_artifacts(run.info.run_id, "plots")}
+    assert {table_path("validation"), table_path("test")} <= logged
 
 
 def test_repro_from_nothing_leaves_one_complete_run(reproduced: Callable[..., Project]) -> None:
