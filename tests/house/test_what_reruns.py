@@ -29,7 +29,7 @@ EDITS: list[tuple[str, str, list[str]]] = [
     ("an estimator", "digits/models/neighbors.py", TRAINED),
     ("a representation", "digits/features/scattering.py", TRAINED),
     ("how a model learns", "digits/training/fit.py", ["train"]),
-    ("a transform of images", "digits/data/transforms.py", ["augment", *TRAINED]),
+    ("a transform of images", "digits/data/transforms.py", ["augment", "evaluate"]),
     ("the folds", "digits/data/folds.py", ["split", "augment", "train", "evaluate"]),
     ("a mirror", "digits/data/mirrors.py", ["fetch"]),
     ("the schema", "digits/params/schema.py", [*STAGES]),
