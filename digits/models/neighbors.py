@@ -1,27 +1,31 @@
 """scikit-learn's nearest neighbours, at the size of augmented image sets."""
 
+from numbers import Integral
+from threading import Lock
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
-from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from digits.models.nearest_rows import NearestRows
+
+_PREPARING = Lock()
 
 
 class PixelNeighborsClassifier(KNeighborsClassifier):
-    """`KNeighborsClassifier` that keeps integer pixels as they are, one byte each.
+    """`KNeighborsClassifier` that keeps integer pixels as they are, one byte each, and is fast.
 
     scikit-learn's class either holds (and saves) every pixel as a float, four times the size, or,
-    given bytes, searches them slowly, converting the whole training set for every batch of
-    queries. This one searches blocks of training rows, each float32 for as long as its search
-    lasts, by scikit-learn's own fast brute force; the answers are the same.
+    given bytes, searches them slowly. This one searches by `NearestRows`. The answers are those of
+    scikit-learn's brute force on the pixels as float32, except that of rows equally near to a
+    query the first ones in the training data are taken, where scikit-learn takes any.
 
-    It does so with algorithm="brute", the euclidean metric and training data of one or two bytes
-    a pixel, which float32 holds exactly. In all other cases it is scikit-learn's class.
+    It does so with algorithm="brute", the euclidean metric, training data of one or two bytes a
+    pixel and queries that are whole numbers. In all other cases it is scikit-learn's class.
     """
-
-    block = 25_000  # training rows searched at a time: 75 MiB of MNIST as float32
 
     def kneighbors(
         self,
@@ -48,40 +52,41 @@ class PixelNeighborsClassifier(KNeighborsClassifier):
             Of the training data.
         """
         check_is_fitted(self)
-        n_neighbors = self.n_neighbors if n_neighbors is None else n_neighbors
+        k = self.n_neighbors if n_neighbors is None else n_neighbors
         train = self._fit_X
-        in_blocks = (
+        can_be_searched = (
             self.algorithm == "brute"
             and self.effective_metric_ == "euclidean"
-            and _is_exact_in_float32(train)
+            and _is_short_integers(train)
+            and isinstance(k, Integral)
+            and 0 < k <= len(train)
         )
-        if not in_blocks or X is None or issparse(X) or not 0 < n_neighbors <= len(train):
+        if not can_be_searched or X is None or issparse(X):
             return super().kneighbors(X, n_neighbors, return_distance)
-        queries = validate_data(self, X, reset=False, dtype=np.float32, order="C")
-        distances = np.empty((len(queries), 0))
-        rows = np.empty((len(queries), 0), dtype=np.int64)
-        for start in range(0, len(train), self.block):
-            part = train[start : start + self.block].astype(np.float32)
-            near, row = self._search(part, queries, min(n_neighbors, len(part)))
-            distances, rows = _nearest(
-                np.hstack([distances, near]), np.hstack([rows, row + start]), n_neighbors
-            )
+        queries = validate_data(self, X, reset=False)
+        search = self._prepared()
+        if not search.fits(queries):
+            return super().kneighbors(X, n_neighbors, return_distance)
+        squares, rows = search.search(queries, int(k))
+        # scikit-learn rounds the distances between rows of float32 to float32.
+        distances = np.sqrt(squares).astype(np.float32).astype(np.float64)
         return (distances, rows) if return_distance else rows
 
-    def _search(
-        self, train: NDArray[np.float32], queries: NDArray[np.float32], k: int
-    ) -> tuple[NDArray, NDArray]:
-        """Return distances and row numbers of the k nearest of some training rows."""
-        return NearestNeighbors(n_neighbors=k, algorithm="brute").fit(train).kneighbors(queries)
+    def _prepared(self) -> NearestRows:
+        """Return the search of the training data, prepared at its first use."""
+        with _PREPARING:
+            search: NearestRows | None = getattr(self, "_search", None)
+            if search is None or search.X is not self._fit_X:
+                self._search = search = NearestRows(self._fit_X)
+        return search
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the search, which is no part of a saved model."""
+        return {key: value for key, value in super().__getstate__().items() if key != "_search"}
 
 
-def _is_exact_in_float32(X: Any) -> bool:
+def _is_short_integers(X: Any) -> bool:
     """Whether X is an array of integers of one or two bytes."""
     if not isinstance(X, np.ndarray):  # it is sparse
         return False
     return np.issubdtype(X.dtype, np.integer) and X.dtype.itemsize <= 2
-
-
-def _nearest(distances: NDArray, rows: NDArray, k: int) -> tuple[NDArray, NDArray]:
-    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)

@@ -1,5 +1,8 @@
 """PixelNeighborsClassifier against scikit-learn's own class on the same pixels as float32."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,13 +10,15 @@ import pytest
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import sparse
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from digits.models.nearest_rows import NearestRows
 from digits.models.neighbors import PixelNeighborsClassifier
+from digits.models.persistence import load_model, save_model
 from tests.small import IMAGES, LABELS
 
 N = 300  # training images
-BLOCKS = [40, 64, N - 1, N, N + 1]  # training rows searched at a time
 X, y = IMAGES[:N], LABELS[:N]
 
 
@@ -23,16 +28,20 @@ def squares(queries: NDArray[np.uint8], rows: NDArray[np.uint8]) -> NDArray[np.i
     return np.stack([((query - rows) ** 2).sum(axis=1) for query in queries])
 
 
-# Which of two equally near images comes first is nobody's promise, so these queries have none.
+# Which of two equally near images scikit-learn puts first is not defined: these have none.
 QUERIES = np.array(
     [query for query in IMAGES[N : N + 200] if len(np.unique(squares(query[None], X))) == N]
 )
 
 
-def ours(block: int = 64, **settings: Any) -> PixelNeighborsClassifier:
-    model = PixelNeighborsClassifier(algorithm="brute", **settings).fit(X, y)
-    model.block = block
-    return model
+@pytest.fixture(autouse=True)
+def few_rows_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule out rows among so few training images too."""
+    monkeypatch.setattr(NearestRows, "first", 20)
+
+
+def ours(**settings: Any) -> PixelNeighborsClassifier:
+    return PixelNeighborsClassifier(algorithm="brute", **settings).fit(X, y)
 
 
 def stock(**settings: Any) -> KNeighborsClassifier:
@@ -40,24 +49,20 @@ def stock(**settings: Any) -> KNeighborsClassifier:
 
 
 @pytest.mark.parametrize("k", [1, 4, 65, N])
-@pytest.mark.parametrize("block", BLOCKS)
-def test_neighbours_are_those_of_scikit_learn(block: int, k: int) -> None:
+def test_neighbours_are_those_of_scikit_learn(k: int) -> None:
     assert len(QUERIES) > 100
-    distances, rows = ours(block, n_neighbors=k).kneighbors(QUERIES)
+    distances, rows = ours(n_neighbors=k).kneighbors(QUERIES)
     expected_distances, expected_rows = stock(n_neighbors=k).kneighbors(QUERIES.astype(np.float32))
     np.testing.assert_array_equal(distances, expected_distances)
     np.testing.assert_array_equal(rows, expected_rows)
     assert (distances.dtype, rows.dtype) == (expected_distances.dtype, expected_rows.dtype)
 
 
-@pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.parametrize("weights", ["uniform", "distance"])
 @pytest.mark.parametrize("k", [1, 4, N])
-def test_probabilities_and_predictions_are_those_of_scikit_learn(
-    block: int, weights: str, k: int
-) -> None:
+def test_probabilities_and_predictions_are_those_of_scikit_learn(weights: str, k: int) -> None:
     model, expected = (
-        ours(block, n_neighbors=k, weights=weights),
+        ours(n_neighbors=k, weights=weights),
         stock(n_neighbors=k, weights=weights),
     )
     queries = np.concatenate([QUERIES, X[:5]])  # the last are at distance 0
@@ -69,17 +74,17 @@ def test_probabilities_and_predictions_are_those_of_scikit_learn(
     )
 
 
-@pytest.mark.parametrize("block", [7, *BLOCKS])
-def test_equally_near_images_are_all_found_once(block: int) -> None:
+def test_of_equally_near_images_the_first_are_taken() -> None:
     twice = np.concatenate([X, X])
     model = PixelNeighborsClassifier(algorithm="brute").fit(twice, np.tile(y, 2))
-    model.block = block
-    distances, rows = model.kneighbors(QUERIES, 10)
-    np.testing.assert_array_equal(np.rint(distances**2), np.sort(squares(QUERIES, twice))[:, :10])
-    np.testing.assert_array_equal(
-        np.take_along_axis(squares(QUERIES, twice), rows, axis=1), np.rint(distances**2)
-    )
-    assert all(len(set(row)) == 10 for row in rows)
+    for k in (4, 5):
+        distances, rows = model.kneighbors(QUERIES, k)
+        nearest = np.argsort(squares(QUERIES, X), axis=1)
+        np.testing.assert_array_equal(rows[:, ::2], nearest[:, : (k + 1) // 2])
+        np.testing.assert_array_equal(rows[:, 1::2], nearest[:, : k // 2] + N)
+        np.testing.assert_array_equal(
+            np.rint(distances**2), np.sort(squares(QUERIES, twice))[:, :k]
+        )
 
 
 def test_rows_alone_without_distances() -> None:
@@ -126,7 +131,6 @@ def test_other_integers_give_the_same_answers(dtype: DTypeLike) -> None:
 def test_floats_are_left_to_scikit_learn(dtype: DTypeLike, weights: str, algorithm: str) -> None:
     rows, queries = (X / 255).astype(dtype), (QUERIES / 255).astype(dtype)
     model = PixelNeighborsClassifier(algorithm=algorithm, weights=weights).fit(rows, y)
-    model.block = 64
     expected = KNeighborsClassifier(algorithm=algorithm, weights=weights).fit(rows, y)
     assert model._fit_X.dtype == expected._fit_X.dtype
     np.testing.assert_array_equal(model.kneighbors(queries)[0], expected.kneighbors(queries)[0])
@@ -145,7 +149,6 @@ def test_other_algorithms_and_metrics_are_left_to_scikit_learn(settings: dict[st
     model, expected = (
         kind(**settings).fit(X, y) for kind in (PixelNeighborsClassifier, KNeighborsClassifier)
     )
-    model.block = 64
     np.testing.assert_array_equal(model.kneighbors(QUERIES)[0], expected.kneighbors(QUERIES)[0])
     np.testing.assert_array_equal(model.predict_proba(QUERIES), expected.predict_proba(QUERIES))
 
@@ -161,6 +164,55 @@ def test_sparse_pixels_are_left_to_scikit_learn(rows: ArrayLike, queries: ArrayL
         for kind in (PixelNeighborsClassifier, KNeighborsClassifier)
     )
     np.testing.assert_array_equal(model.predict(queries), expected.predict(queries))
+
+
+def test_queries_between_whole_numbers_are_left_to_scikit_learn() -> None:
+    queries = QUERIES / 3
+    np.testing.assert_array_equal(
+        ours().kneighbors(queries)[1], KNeighborsClassifier().fit(X / 1.0, y).kneighbors(queries)[1]
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float32, np.float64])
+def test_whole_numbers_of_any_type_are_the_same_query(dtype: DTypeLike) -> None:
+    model = ours()
+    np.testing.assert_array_equal(
+        model.kneighbors(QUERIES.astype(dtype)), model.kneighbors(QUERIES)
+    )
+
+
+def test_fitted_again_it_searches_the_new_images() -> None:
+    model = ours(n_neighbors=1)
+    model.kneighbors(QUERIES)
+    model.fit(X[::-1], y[::-1])
+    np.testing.assert_array_equal(model.kneighbors(X[:5])[1][:, 0], N - 1 - np.arange(5))
+
+
+def test_a_search_changes_nothing_that_is_saved(tmp_path: Path) -> None:
+    pipeline = Pipeline([("model", ours(weights="distance"))])
+    save_model(pipeline, tmp_path / "before.skops")
+    expected = pipeline.predict_proba(QUERIES)
+    save_model(pipeline, tmp_path / "after.skops")
+    before, after = ((tmp_path / f"{when}.skops").read_bytes() for when in ("before", "after"))
+    assert before == after
+    loaded = load_model(tmp_path / "after.skops")
+    np.testing.assert_array_equal(loaded.predict_proba(QUERIES), expected)
+
+
+def test_threads_that_search_at_once_prepare_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, prepared = ours(), []
+    prepare = NearestRows.__init__
+
+    def count(search: NearestRows, rows: NDArray) -> None:
+        prepared.append(1)
+        time.sleep(0.05)
+        prepare(search, rows)
+
+    monkeypatch.setattr(NearestRows, "__init__", count)
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: model.kneighbors(QUERIES)[1], range(4)))
+    assert len(prepared) == 1
+    assert all((answer == answers[0]).all() for answer in answers)
 
 
 def test_integers_beyond_float32_are_not_confused() -> None:
