@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline
 from digits.features.catalogue import make_scaler, make_steps
 from digits.models.committee import Committee
 from digits.models.few_labels import FewLabelsClassifier
-from digits.models.intelex import IntelexNeighborsClassifier, IntelexSVC
+from digits.models.intelex import IntelexSVC
 from digits.models.neighbors import PixelNeighborsClassifier
 from digits.models.svm import MatrixSVC
 from digits.params.schema import Train
@@ -113,7 +113,7 @@ def _make_members(
 FAMILIES: dict[str, Family] = {
     "sgd": Family(SGDClassifier, _sgd, by_epochs=True),
     "softmax": Family(MLPClassifier, _softmax, by_epochs=True),
-    "knn": Family(PixelNeighborsClassifier, _knn, engines={"intelex": IntelexNeighborsClassifier}),
+    "knn": Family(PixelNeighborsClassifier, _knn),
     "svm": Family(MatrixSVC, _svm, engines={"intelex": IntelexSVC}),
     "forest": Family(RandomForestClassifier, _seeded),
     "extra_trees": Family(ExtraTreesClassifier, _seeded),

@@ -1,4 +1,4 @@
-"""Models computed by scikit-learn-intelex: faster on x86 processors, the same but for rounding.
+"""An SVM fitted by scikit-learn-intelex: faster on x86 processors, the same but for rounding.
 
 The package is imported only when it is used. What it fitted is kept as scikit-learn keeps it, so
 a model can be loaded where the package is not installed.
@@ -8,10 +8,9 @@ from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from digits.common.errors import BadInput
-from digits.models.neighbors import PixelNeighborsClassifier
 from digits.models.svm import MatrixSVC
 
 # Attributes of a fitted SVC of scikit-learn, and their types; None: as they are.
@@ -41,7 +40,7 @@ class IntelexSVC(MatrixSVC):
         """Fit as SVC does. Raises BadInput when the package is not installed."""
         # Fitting does not depend on the shape, but refuses one that scikit-learn does not know.
         settings = self.get_params() | {"decision_function_shape": "ovr"}
-        fitted = _sklearnex("svm").SVC(**settings).fit(np.asarray(X, np.float64), y, sample_weight)
+        fitted = _svm().SVC(**settings).fit(np.asarray(X, np.float64), y, sample_weight)
         for name, dtype in LEARNED.items():
             value = getattr(fitted, name)
             setattr(self, name, value if dtype is None else np.ascontiguousarray(value, dtype))
@@ -52,36 +51,13 @@ class IntelexSVC(MatrixSVC):
         return self
 
 
-class IntelexNeighborsClassifier(PixelNeighborsClassifier):
-    """`PixelNeighborsClassifier` that searches by scikit-learn-intelex.
-
-    Where the package is not installed, a fitted one searches by scikit-learn.
-    """
-
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit as KNeighborsClassifier does. Raises BadInput when the package is not installed."""
-        _sklearnex("neighbors")
-        return super().fit(X, y)
-
-    def _search(
-        self, train: NDArray[np.float32], queries: NDArray[np.float32], k: int
-    ) -> tuple[NDArray, NDArray]:
-        try:
-            neighbors = _sklearnex("neighbors")
-        except BadInput:
-            return super()._search(train, queries, k)
-        search = neighbors.NearestNeighbors(n_neighbors=k, algorithm="brute").fit(train)
-        return search.kneighbors(queries)
-
-
-def _sklearnex(module: str) -> ModuleType:
-    """Import the package and return its module svm or neighbors."""
+def _svm() -> ModuleType:
+    """Import the package and return its module svm."""
     try:
-        import sklearnex.neighbors
         import sklearnex.svm
     except ImportError as error:
         raise BadInput(
             "train.engine is intelex, but scikit-learn-intelex is not installed: allowed is "
             "scikit-learn, or first `.venv/bin/python -m pip install '.[fast]'`."
         ) from error
-    return {"svm": sklearnex.svm, "neighbors": sklearnex.neighbors}[module]
+    return sklearnex.svm

@@ -56,7 +56,7 @@ class NearestRows:
         self.X = X
         # In the order of the array, which may be that of the labels, the first limit would be bad.
         self._order = np.random.default_rng(0).permutation(n)
-        self._step = max(64, 2**21 // n_features)  # rows as float64 at a time
+        self._step = max(64, 2**19 // n_features)  # rows at a time: 4 MiB of float64
         self._largest = max(abs(int(X.min())), abs(int(X.max())))
         self._squares = np.empty(n)
         for start in range(0, n, self._step):
@@ -106,16 +106,16 @@ class NearestRows:
         longest = 0.0
         for start in range(0, len(self.X), self._step):
             rows = self._order[start : start + self._step]
-            projected, rest, squares = self._project(self.X[rows])
+            projected, rest, squares = self._project(self.X[rows].astype(np.float64))
             self._codes[start : start + self._step] = np.column_stack(
                 [projected, rest, -squares / 2]
             )
             longest = max(longest, squares.max())
         self._longest = np.sqrt(longest)
 
-    def _project(self, X: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-        """Return W'x, r(x) and |x|^2 of each row x."""
-        X = X - self._centre
+    def _project(self, X: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
+        """Return W'x, r(x) and |x|^2 of each row x, which is moved to the centre in place."""
+        X -= self._centre
         projected, squares = X @ self._W, _squares(X)
         rest = np.maximum(squares - _squares(projected), 0)
         return projected, np.sqrt(rest + 1e-9 * squares), squares
@@ -130,7 +130,7 @@ class NearestRows:
         best = self._compare(queries, self._order[:start], k)
         if start >= n:
             return best
-        projected, rest, squares = self._project(queries)
+        projected, rest, squares = self._project(queries.copy())
         codes = np.column_stack([projected, rest, np.ones(len(queries))]).astype(np.float32)
         slack = self._slack(squares)
         hopeless = np.zeros(len(queries), dtype=bool)

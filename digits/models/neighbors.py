@@ -1,6 +1,5 @@
 """scikit-learn's nearest neighbours, at the size of augmented image sets."""
 
-from numbers import Integral
 from threading import Lock
 from typing import Any
 
@@ -58,7 +57,7 @@ class PixelNeighborsClassifier(KNeighborsClassifier):
             self.algorithm == "brute"
             and self.effective_metric_ == "euclidean"
             and _is_short_integers(train)
-            and isinstance(k, Integral)
+            and isinstance(k, int | np.integer)
             and 0 < k <= len(train)
         )
         if not can_be_searched or X is None or issparse(X):

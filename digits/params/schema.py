@@ -27,7 +27,7 @@ from digits.params.messages import did_you_mean, list_fields, sentence
 from digits.params.models import MODELS, Models
 from digits.params.representations import REPRESENTATIONS, SCALES
 
-WITH_INTELEX = ("knn", "svm")  # the models that scikit-learn-intelex computes
+WITH_INTELEX = ("svm",)  # the models that scikit-learn-intelex computes
 
 
 def _known_dataset(value: str) -> str:

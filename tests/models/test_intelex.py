@@ -12,8 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
 from digits.data.loaders import digits_8x8
-from digits.models.intelex import IntelexNeighborsClassifier, IntelexSVC
-from digits.models.neighbors import PixelNeighborsClassifier
+from digits.models.intelex import IntelexSVC
 from digits.models.persistence import load_model, save_model
 from digits.models.svm import MatrixSVC
 from tests.imports import ROOT
@@ -35,14 +34,9 @@ with_it = pytest.mark.skipif(
 
 
 @without_it
-@pytest.mark.parametrize(
-    "model", [IntelexSVC(), IntelexNeighborsClassifier(algorithm="brute")], ids=["svm", "knn"]
-)
-def test_without_the_package_one_sentence_says_how_to_get_it(
-    model: IntelexSVC | IntelexNeighborsClassifier,
-) -> None:
+def test_without_the_package_one_sentence_says_how_to_get_it() -> None:
     with pytest.raises(BadInput) as caught:
-        model.fit(X[:N], y[:N])
+        IntelexSVC().fit(X[:N], y[:N])
     assert str(caught.value) == (
         "train.engine is intelex, but scikit-learn-intelex is not installed: allowed is "
         "scikit-learn, or first `.venv/bin/python -m pip install '.[fast]'`."
@@ -59,12 +53,13 @@ def test_the_package_is_not_imported_with_the_module() -> None:
 
 @without_it
 def test_what_was_fitted_with_the_package_answers_without_it(tmp_path: Path) -> None:
-    fitted = PixelNeighborsClassifier(algorithm="brute").fit(X[:N], y[:N])
-    model = IntelexNeighborsClassifier(algorithm="brute")
+    fitted = MatrixSVC().fit(Z[:N], y[:N])
+    model = IntelexSVC()
     model.__dict__.update(vars(fitted))
     save_model(Pipeline([("model", model)]), tmp_path / "model.skops")
     np.testing.assert_array_equal(
-        load_model(tmp_path / "model.skops").predict_proba(X[N:]), fitted.predict_proba(X[N:])
+        load_model(tmp_path / "model.skops").decision_function(Z[N:]),
+        fitted.decision_function(Z[N:]),
     )
 
 
@@ -102,20 +97,3 @@ def test_weights_of_the_images_reach_the_svm() -> None:
         np.sort(np.abs(expected.dual_coef_.ravel())),
         atol=1e-2,
     )
-
-
-@with_it
-@pytest.mark.parametrize("weights", ["uniform", "distance"])
-@pytest.mark.parametrize("block", [200, 25_000])
-def test_neighbours_are_those_of_scikit_learn(block: int, weights: str) -> None:
-    model, expected = (
-        kind(algorithm="brute", weights=weights).fit(X[:N], y[:N])
-        for kind in (IntelexNeighborsClassifier, PixelNeighborsClassifier)
-    )
-    model.block = block
-    distances, rows = model.kneighbors(X)
-    expected_distances, expected_rows = expected.kneighbors(X)
-    assert (distances.dtype, rows.dtype) == (expected_distances.dtype, expected_rows.dtype)
-    np.testing.assert_allclose(distances, expected_distances, rtol=1e-6, atol=1e-6)
-    assert (rows == expected_rows).mean() > 0.998  # of equally near ones either
-    assert (model.predict(X) != expected.predict(X)).mean() < 0.002

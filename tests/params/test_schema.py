@@ -103,14 +103,13 @@ def test_only_svm_has_support_vectors(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", VALUES["models"])
-def test_intelex_computes_knn_and_svm(model: str) -> None:
+def test_intelex_computes_svm(model: str) -> None:
     text = edited({"train.model": model, "train.engine": "intelex"})
-    if model in ("knn", "svm"):
+    if model == "svm":
         assert parse_params(text).train.engine == "intelex"
     else:
         assert (
-            complaint(text)
-            == f"train: engine is intelex, but model is {model}: allowed with knn and svm."
+            complaint(text) == f"train: engine is intelex, but model is {model}: allowed with svm."
         )
 
 
