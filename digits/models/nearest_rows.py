@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.extmath import randomized_svd
+
+from digits.common.resources import all_threads
 
 _PAIR = np.dtype([("score", "f4"), ("row", "i4"), ("query", "i2")], align=True)
 _NO_KEY = np.iinfo(np.int64).max
@@ -63,7 +66,8 @@ class NearestRows:
             part = X[start : start + self._step].astype(np.float64)
             self._squares[start : start + self._step] = _squares(part)
         if n > self.first:
-            self._encode()
+            with all_threads():
+                self._encode()
 
     def fits(self, queries: NDArray) -> bool:
         """Whether queries are whole numbers, and their distances small enough to be exact."""
@@ -103,15 +107,17 @@ class NearestRows:
         W = randomized_svd(sample - self._centre, n_components, n_iter=2, random_state=0)[2].T
         self._W = W * (1 - 2.0**-30)  # its columns are orthonormal but for the rounding of float64
         self._codes = np.empty((len(self.X), n_components + 2), np.float32)
-        longest = 0.0
-        for start in range(0, len(self.X), self._step):
+
+        def encode(start: int) -> float:
             rows = self._order[start : start + self._step]
             projected, rest, squares = self._project(self.X[rows].astype(np.float64))
             self._codes[start : start + self._step] = np.column_stack(
                 [projected, rest, -squares / 2]
             )
-            longest = max(longest, squares.max())
-        self._longest = np.sqrt(longest)
+            return squares.max()
+
+        starts = range(0, len(self.X), self._step)
+        self._longest = np.sqrt(max(joblib.Parallel()(map(joblib.delayed(encode), starts))))
 
     def _project(self, X: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
         """Return W'x, r(x) and |x|^2 of each row x, which is moved to the centre in place."""
