@@ -4,6 +4,7 @@ import csv
 import errno
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,27 +17,30 @@ _MAY_NOT_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 def cure_of(error: Exception) -> str | None:
     """Return what to do where there is no room or no right to write; None of any other error."""
-    number = getattr(error, "errno", None)
-    # NumPy counts items that it could not write, and gives no number.
-    if number in _NO_ROOM or (number is None and "requested and" in str(error)):
+    number, text = getattr(error, "errno", None), str(error)
+    # NumPy counts items that it could not write, SQLite has words of its own; both give no number.
+    if number in _NO_ROOM or (number is None and re.search("requested and|disk is full", text)):
         return "make room there"
-    if number in _MAY_NOT_WRITE:
+    if number in _MAY_NOT_WRITE or (number is None and "readonly database" in text):
         return "who runs this must be allowed to write there"
     return None
 
 
-def why_not_written(error: OSError) -> str | None:
+def why_not_written(error: Exception) -> str | None:
     """Return why a file could not be written, as the end of a sentence; None of any other error.
 
     Parameters
     ----------
-    error : OSError
-        As Python raises it, or NumPy.
+    error : Exception
+        As Python raises it, NumPy, or MLflow of its database.
     """
     if not (cure := cure_of(error)):
         return None
-    place = error.filename or "a file"
-    return f"{place} could not be written ({error.strerror or 'no room'}): {cure}"
+    place = getattr(error, "filename", None) or "a file"
+    reason = getattr(error, "strerror", None) or (
+        "no room" if "room" in cure else "it is read-only"
+    )
+    return f"{place} could not be written ({reason}): {cure}"
 
 
 def file_sha256(path: Path) -> str:

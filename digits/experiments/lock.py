@@ -53,7 +53,7 @@ class Lock:
         except (KeyError, TypeError, AttributeError) as error:
             raise BadInput(
                 f"{name} is not as DVC writes it ({error!r} is missing or wrong): "
-                "`dvc repro` makes it again."
+                f"`git checkout {LOCK}` brings the last one back, and `dvc repro` what is newer."
             ) from error
         return cls(owner, stages)
 

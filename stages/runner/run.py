@@ -64,7 +64,7 @@ def _run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
         done = True
     except BadInput as error:
         sys.exit(f"{name}: {error}")
-    except OSError as error:  # a full disk, a folder that is read-only
+    except Exception as error:  # a full disk, a folder that is read-only
         if why := why_not_written(error):
             sys.exit(f"{name}: {why}, and run `dvc repro` again.")
         raise

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from digits.common.files import (
     read_json,
     remove,
     replace,
+    why_not_written,
     write_csv,
     write_json,
 )
@@ -73,6 +76,21 @@ class TestJson:
             (tmp_path / "a.json").write_bytes(content)
         with pytest.raises(BadInput, match=message):
             read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("pragma", "reason"), [("max_page_count = 1", "no room"), ("query_only = 1", "read-only")]
+)
+def test_a_database_that_cannot_be_written_is_a_sentence(pragma: str, reason: str) -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute(f"PRAGMA {pragma}")
+        with pytest.raises(sqlite3.OperationalError) as error:
+            database.execute("CREATE TABLE t AS SELECT zeroblob(1000000)")
+    assert reason in str(why_not_written(error.value))
+
+
+def test_another_error_is_no_matter_of_writing() -> None:
+    assert why_not_written(ValueError("x")) is None
 
 
 @pytest.mark.parametrize(

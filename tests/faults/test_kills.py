@@ -32,6 +32,7 @@ EDIT: dict[str, Any] = {
     "evaluate__confidence": 0.9,
 }
 MODELS: dict[str, dict[str, Any]] = {"softmax": BY_EPOCHS, "knn": {}}
+HALF_WRITTEN = "dvc.lock' validation failed"  # DVC's words; the page on reliability has the cure
 Before = Callable[[str, str], tuple[Project, float]]
 
 
@@ -125,6 +126,9 @@ def end(repro: subprocess.Popen[str], kill: str) -> None:
 def tell(project: Project, tally: Tally, name: str, *command: str) -> str:
     """Return what a DVC command says, which must succeed without a traceback."""
     code, output = run_command(project, sys.executable, "-m", "dvc", *command)
+    if code and HALF_WRITTEN in output:  # it was killed while it wrote its lock file
+        project.git("checkout", "dvc.lock")
+        code, output = run_command(project, sys.executable, "-m", "dvc", *command)
     if code:
         tally.lost(f"{name}: `dvc {' '.join(command)}` failed\n{output[-2000:]}")
     if "Traceback" in output:

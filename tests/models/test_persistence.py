@@ -195,6 +195,18 @@ def test_a_model_that_lacks_what_it_reads_by_is_one_clear_sentence(
         load_model(path)
 
 
+def test_a_model_that_answers_but_has_no_probabilities_is_one_clear_sentence(
+    tmp_path: Path,
+) -> None:
+    """What reading needs is tried, not only the answers."""
+    model = fitted("knn")
+    model[-1]._y = model[-1]._y.astype(complex)
+    path = tmp_path / "model.skops"
+    path.write_bytes(file_of(model, tmp_path))
+    with pytest.raises(BadInput, match="cannot be read as a model"):
+        load_model(path)
+
+
 def test_the_sentence_tells_what_kind_of_error_it_was(tmp_path: Path) -> None:
     (tmp_path / "model.skops").write_bytes(b"This is no model.")
     with pytest.raises(
