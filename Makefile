@@ -46,7 +46,7 @@ test-all: .venv/ready ## both of these (about 15 minutes)
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
 	$(BIN)/python -m pytest -m browser
 
-test-faults: .venv/ready ## kills, full disks, mangled files, bad mirrors: 8,000 faults, and what came of each
+test-faults: .venv/ready ## kills, full disks, mangled files, bad mirrors: 8,000 faults, and what came of each (12 minutes)
 	$(PYTEST) tests/faults -m faults
 
 lint: .venv/ready ## ruff and mypy

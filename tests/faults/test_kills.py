@@ -32,7 +32,12 @@ EDIT: dict[str, Any] = {
     "evaluate__confidence": 0.9,
 }
 MODELS: dict[str, dict[str, Any]] = {"softmax": BY_EPOCHS, "knn": {}}
-HALF_WRITTEN = "dvc.lock' validation failed"  # DVC's words; the page on reliability has the cure
+# DVC does not write its own files in one step. These are its words when it finds half of one, and
+# the cures that docs/reliability.md names.
+CURES: dict[str, Callable[[Project], object]] = {
+    "dvc.lock' validation failed": lambda project: project.git("checkout", "dvc.lock"),
+    "Unable to read RWLock-file": lambda project: (project.path / ".dvc/tmp/rwlock").unlink(),
+}
 Before = Callable[[str, str], tuple[Project, float]]
 
 
@@ -126,9 +131,10 @@ def end(repro: subprocess.Popen[str], kill: str) -> None:
 def tell(project: Project, tally: Tally, name: str, *command: str) -> str:
     """Return what a DVC command says, which must succeed without a traceback."""
     code, output = run_command(project, sys.executable, "-m", "dvc", *command)
-    if code and HALF_WRITTEN in output:  # it was killed while it wrote its lock file
-        project.git("checkout", "dvc.lock")
-        code, output = run_command(project, sys.executable, "-m", "dvc", *command)
+    for words, cure in CURES.items():
+        if code and words in output:
+            cure(project)
+            code, output = run_command(project, sys.executable, "-m", "dvc", *command)
     if code:
         tally.lost(f"{name}: `dvc {' '.join(command)}` failed\n{output[-2000:]}")
     if "Traceback" in output:
