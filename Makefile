@@ -59,10 +59,11 @@ serve: .venv/ready ## MLflow's scoring server on 127.0.0.1 for MODEL=workspace, 
 	$(BIN)/python -m digits serve "$(MODEL)" --port "$(PORT)"
 serve: PORT = 5001
 
-bench: .venv/ready ## this pipeline against the notebook it grew out of, side by side and full batch against mini-batch (15 minutes, a quiet machine)
+bench: .venv/ready ## errors against seconds, beside networks and scikit-learn: docs/benchmarks.md; and three smaller benches (a quiet machine, an hour and a half)
 	$(BIN)/python -m bench.verdicts
 	$(BIN)/python -m bench.against_notebook
 	$(BIN)/python -m bench.batch_size
+	$(BIN)/python -m bench.frontier
 
 # requirements.lock: what computes results, a dependency of the stages that do; tools.lock: the rest.
 lock: .venv/ready ## pin the newest allowed packages in requirements.lock and tools.lock (needs uv)
