@@ -136,6 +136,13 @@ def is_measured(lines: list[dict[str, Any]], name: str, wanted: int = RUNS) -> b
     return bool(runs) and (len(runs) >= wanted or _total(runs[0]) >= QUICK)
 
 
+def forget(file: Path, ways: list[str]) -> None:
+    """Drop the lines of some ways."""
+    kept = [json.dumps(line) for line in read_lines(file) if line["way"] not in ways]
+    if file.exists():
+        file.write_text("\n".join(kept), encoding="utf-8")
+
+
 def _total(line: Mapping[str, Any]) -> float:
     return line["seconds"] + line["scoring_seconds"]
 
@@ -151,7 +158,7 @@ def measure_all(ways: list[str], arguments: argparse.Namespace, file: Path) -> N
         ways = [name for name in ways if WAYS[name].group != NETWORK]
     runs = arguments.runs
     if all(is_measured(read_lines(file), name, runs) for name in ways):
-        file.unlink(missing_ok=True)  # finished: begin anew
+        forget(file, ways)  # finished: begin anew
     machine = {"cores": n_threads(), "processor": processor(), "images": arguments.images}
     file.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:

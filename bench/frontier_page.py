@@ -11,7 +11,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from bench.ways import NETWORK, NOTEBOOK, OURS, STOCK, WAYS
+from bench.ways import NETWORK, NOTEBOOK, OURS, STOCK, WAYS, settings_of
 from digits.plots.style import BLUE, DPI, ORANGE
 
 STYLES = {  # by group: the name in the legend, colour, marker
@@ -145,8 +145,8 @@ def _epochs(rows: Sequence[Row]) -> str:
 def _settings(rows: Sequence[Row]) -> str:
     lines = ["| way | settings |", "|---|---|"]
     for row in rows:
-        settings = "<br>".join(f"`{key}: {value}`" for key, value in WAYS[row.name].set.items())
-        lines.append(f"| {row.name} | {settings or 'the rung of this name'} |")
+        settings = "<br>".join(f"`{key}: {value}`" for key, value in settings_of(row.name).items())
+        lines.append(f"| {row.name} | {settings} |")
     return "\n".join(lines)
 
 

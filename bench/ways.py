@@ -25,7 +25,7 @@ from digits.common.arrays import write_chunks
 from digits.common.resources import peak_memory
 from digits.data.augmentation import augment_in_chunks, make_transforms
 from digits.experiments.git import ROOT
-from digits.experiments.ladder import Rung, choose_rungs, read_ladder, rung_params
+from digits.experiments.ladder import Ladder, Rung, choose_rungs, read_ladder, rung_params
 from digits.metrics.predictions import decide, decision_scores, has_probability
 from digits.models.families import PipelineOptions, make_pipeline, n_epochs
 from digits.params.schema import Params
@@ -91,16 +91,21 @@ WAYS = {
     "forest": Way("100 trees on the pixels"),
     "mlp-300-100": Way("two dense layers, 300 and 100 neurons, 20 epochs"),
     "knn": Way("4 nearest neighbours on the pixels"),
-    "knn-shifts": Way("the same, with 4 shifted copies of each image"),
+    "knn-shifts": Way("4 nearest neighbours, 4 shifted copies of each image"),
     "knn-deskewed": Way("4 nearest neighbours of digits put upright"),
     "gradients": Way("gradients of normalized digits, PCA, RBF SVM", set=GRADIENTS),
     "default": Way(
-        "params.yaml: the same, then support vectors with 4 copies each", set=GRADIENTS | COPIES
+        "params.yaml: gradients, then their support vectors with 4 copies each",
+        set=GRADIENTS | COPIES,
     ),
     "scattering": Way("wavelet scattering, PCA, RBF SVM"),
     "champion": Way("the default before: scattering of normalized digits, 6 copies"),
-    "two gradients": Way("a committee of two gradients, no copies", set=GRADIENTS | BOTH),
-    "two defaults": Way("the same with copies", set=GRADIENTS | COPIES | BOTH),
+    "two gradients": Way(
+        "a committee: gradients of digits as written and normalized", set=GRADIENTS | BOTH
+    ),
+    "two defaults": Way(
+        "a committee of both gradients, with copies as the default", set=GRADIENTS | COPIES | BOTH
+    ),
     "committee": Way("a committee of three scatterings with copies"),
     "SVC": Way(
         "SVC(C=5, gamma=0.05, cache_size=2000) on pixels from 0 to 1",
@@ -123,7 +128,7 @@ WAYS = {
     ),
     "Keras": Way("four convolutions and a dense layer, 8 epochs", NETWORK, epochs=8),
     "Keras, augmented": Way(
-        "the same, every image turned, moved and zoomed a little, 20 epochs",
+        "the same network, images turned, moved and zoomed a little, 20 epochs",
         NETWORK,
         epochs=20,
         augment=True,
@@ -132,13 +137,22 @@ WAYS = {
 }
 
 
+def rung_of(name: str, ladder: Ladder) -> Rung:
+    """A way of this pipeline as a rung: one of the ladder, or one with settings of its own."""
+    if settings := WAYS[name].set:
+        return Rung(name="bench", what="", source="", set=settings)
+    return choose_rungs(ladder, name)[0]
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    """The params of a way of this pipeline that are not those of the ladder's `base`."""
+    return rung_of(name, read_ladder(ROOT / "ladder.yaml")).set
+
+
 def params_of(name: str) -> Params:
     """The whole params.yaml of a way of this pipeline."""
-    ladder, settings = read_ladder(ROOT / "ladder.yaml"), WAYS[name].set
-    if settings:
-        return rung_params(ladder, Rung(name="bench", what="", source="", set=settings))
-    (rung,) = choose_rungs(ladder, name)
-    return rung_params(ladder, rung)
+    ladder = read_ladder(ROOT / "ladder.yaml")
+    return rung_params(ladder, rung_of(name, ladder))
 
 
 def measure_ours(params: Params, folder: Path) -> dict[str, Any]:

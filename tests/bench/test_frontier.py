@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from bench.frontier import is_measured, read_lines
+from bench.frontier import forget, is_measured, read_lines
 from bench.frontier_page import Row, best_of, frontier, page, rows_of
 from bench.ways import OURS, WAYS, params_of
 from digits.experiments.git import ROOT
@@ -77,6 +77,13 @@ def test_a_stopped_bench_goes_on_after_the_last_whole_line(tmp_path: Path) -> No
     assert not is_measured(lines, "forest")  # of three
     assert not is_measured(lines, "knn")
     assert is_measured([*lines, line_of("SVC", 180, 160)], "SVC")  # takes long: once
+
+
+def test_a_bench_of_some_ways_keeps_the_lines_of_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    file.write_text("\n".join(json.dumps(line_of(name, 9, 310)) for name in ("knn", "forest")))
+    forget(file, ["forest"])
+    assert [line["way"] for line in read_lines(file)] == ["knn"]
 
 
 @pytest.mark.parametrize("name", [name for name, way in WAYS.items() if way.group == OURS])
