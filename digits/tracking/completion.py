@@ -111,7 +111,7 @@ def complete_run(folder: Path, result: Result) -> bool:
         store = Store(folder, embedded=True)
         log.warning("%s. The run is in %s until a `dvc repro` can send it", why, store.file)
         run = _find_or_complete(store, result)
-    if result.tags.get("mlflow.source.git.commit"):
+    if run.data.tags.get("mlflow.source.git.commit"):
         restored = f"`{restore_command(run.info.run_id)}` brings its workspace back"
     else:
         restored = "it has no commit, so that it cannot be restored"
