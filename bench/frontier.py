@@ -90,7 +90,7 @@ def processor() -> str:
 
 
 def measure(name: str, folder: Path, network: Path | None, given: Mapping[str, str]) -> Any:
-    """Run a way in a process of its own; what it printed as JSON.
+    """Run a way in a process of its own; what it printed as JSON, None if it failed.
 
     Parameters
     ----------
@@ -114,10 +114,8 @@ def measure(name: str, folder: Path, network: Path | None, given: Mapping[str, s
     variables = os.environ if way.group == OURS else given
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
     if done.returncode != 0:
-        sys.exit(
-            f"{done.stderr}{name} ended with {done.returncode}: what was measured before is kept, "
-            "and the same command goes on from there."
-        )
+        print(f"{done.stderr}{name} ended with {done.returncode} and is left out.", flush=True)
+        return None
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -167,7 +165,10 @@ def measure_all(ways: list[str], arguments: argparse.Namespace, file: Path) -> N
             while not is_measured(read_lines(file), name, runs):
                 loop = loop_seconds()
                 line = {"way": name, "loop_seconds": loop, **machine}
-                line |= measure(name, Path(folder), network, given)
+                measured = measure(name, Path(folder), network, given)
+                if measured is None:
+                    break
+                line |= measured
                 with file.open("a", encoding="utf-8") as lines:
                     lines.write("\n" + json.dumps(line))  # a line of its own after half a one too
                 print(f"{name}: {line['seconds']:.2f} s, {line['errors']} errors", flush=True)
