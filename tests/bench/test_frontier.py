@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from bench.frontier import forget, is_measured, read_lines
 from bench.frontier_page import Row, best_of, frontier, page, rows_of
-from bench.ways import OURS, WAYS, params_of
+from bench.ways import OURS, STOCK, WAYS, measure_ours, measure_stock, params_of
 from digits.experiments.git import ROOT
 from digits.params.schema import read_params
 from tests.figures import assert_can_be_read, assert_small_and_the_same_again
@@ -97,3 +98,20 @@ def test_the_default_is_that_of_params_yaml() -> None:
         assert ours[section] == default[section]
     same = ours["train"] | {"validate": default["train"]["validate"]}
     assert same == default["train"]
+
+
+def test_classifiers_of_scikit_learn_and_the_pipeline_learn_and_are_scored(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(120, dtype=np.uint8) % 10
+    images = rng.integers(0, 50, (120, 28, 28)).astype(np.uint8)
+    images[np.arange(120), labels] = 255  # a row of ink tells the digit
+    arrays = {"images": images, "labels": labels, "fold": (np.arange(120) // 20).astype(np.int8)}
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    stock = [way for way in WAYS.values() if way.group == STOCK]
+    results = [measure_stock(way, tmp_path) for way in stock]
+    results.append(measure_ours(params_of("knn-shifts"), tmp_path))
+    for result in results:
+        assert 0 < result["seconds"] < 60
+        assert 0 <= result["errors"] <= 20
+    assert results[-2]["errors"] == 0  # of neighbours
