@@ -37,20 +37,7 @@ HELD_OUT = 5  # the fold that is scored
 
 OURS, STOCK, NETWORK, NOTEBOOK = "this pipeline", "scikit-learn", "network", "notebook"
 
-GRADIENTS = {
-    "train.model": "svm",
-    "train.features": "normalized_gradients",
-    "train.scale": "sqrt",
-    "train.components": 100,
-    "train.copies": "none",
-    "models.svm.C": 2.0,
-    "models.svm.gamma": 0.04,
-}
-COPIES = {
-    "train.copies": "support_vectors",
-    "augment.elastic.copies": 4,
-    "augment.elastic.rotation": 20,
-}
+NO_COPIES = {"train.copies": "none", "augment.elastic.copies": 0}
 BOTH = {"train.features": ["normalized_gradients", "gradients"]}
 
 
@@ -64,9 +51,10 @@ class Way:
         What it is, for the table.
     group : str
         Whose it is: one of OURS, STOCK, NETWORK, NOTEBOOK.
+    rung : str
+        Of this pipeline: the rung of ladder.yaml that it is; by default the one of its name.
     set : dict of str to value
-        Of this pipeline: the params that are not those of the ladder's `base`, by dotted name.
-        With none, the rung of that name in ladder.yaml has them.
+        Of this pipeline: the params that are not those of the rung, by dotted name.
     make : type or None
         Of scikit-learn: the classifier's class.
     arguments : dict
@@ -79,6 +67,7 @@ class Way:
 
     what: str
     group: str = OURS
+    rung: str = ""
     set: dict[str, Any] = field(default_factory=dict)
     make: type[ClassifierMixin] | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -93,19 +82,15 @@ WAYS = {
     "knn": Way("4 nearest neighbours on the pixels"),
     "knn-shifts": Way("4 nearest neighbours, 4 shifted copies of each image"),
     "knn-deskewed": Way("4 nearest neighbours of digits put upright"),
-    "gradients": Way("gradients of normalized digits, PCA, RBF SVM", set=GRADIENTS),
-    "default": Way(
-        "params.yaml: gradients, then their support vectors with 4 copies each",
-        set=GRADIENTS | COPIES,
-    ),
+    "gradients": Way("the default without copies", rung="champion", set=NO_COPIES),
+    "champion": Way("the default: gradients of normalized digits, PCA, RBF SVM, and copies"),
     "scattering": Way("wavelet scattering, PCA, RBF SVM"),
-    "champion": Way("the default before: scattering of normalized digits, 6 copies"),
     "two gradients": Way(
-        "a committee: gradients of digits as written and normalized", set=GRADIENTS | BOTH
+        "a committee: gradients of digits as written and normalized",
+        rung="champion",
+        set=NO_COPIES | BOTH,
     ),
-    "two defaults": Way(
-        "a committee of both gradients, with copies as the default", set=GRADIENTS | COPIES | BOTH
-    ),
+    "two champions": Way("the same committee, with copies", rung="champion", set=BOTH),
     "committee": Way("a committee of three scatterings with copies"),
     "SVC": Way(
         "SVC(C=5, gamma=0.05, cache_size=2000) on pixels from 0 to 1",
@@ -138,10 +123,10 @@ WAYS = {
 
 
 def rung_of(name: str, ladder: Ladder) -> Rung:
-    """A way of this pipeline as a rung: one of the ladder, or one with settings of its own."""
-    if settings := WAYS[name].set:
-        return Rung(name="bench", what="", source="", set=settings)
-    return choose_rungs(ladder, name)[0]
+    """A way of this pipeline as a rung: one of the ladder, with what is set otherwise."""
+    way = WAYS[name]
+    rung = choose_rungs(ladder, way.rung or name)[0]
+    return rung.model_copy(update={"set": rung.set | way.set})
 
 
 def settings_of(name: str) -> dict[str, Any]:
