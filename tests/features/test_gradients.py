@@ -2,15 +2,13 @@
 
 from typing import Any
 
-import joblib
 import numpy as np
 import pytest
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from scipy import ndimage, stats
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from digits.data.loaders import digits_8x8
-from digits.features import gradients
 from digits.features.gradients import Gradients
 
 DIGITS = np.kron(digits_8x8().images[:30], np.ones((1, 3, 3), np.uint8))  # 24 x 24
@@ -91,32 +89,6 @@ def test_the_negative_has_the_opposite_directions() -> None:
     np.testing.assert_allclose(
         planes_of(255 - padded)[middle], np.roll(planes_of(padded), 6, axis=1)[middle], atol=1e-3
     )
-
-
-@pytest.mark.parametrize("factor", [2.0, 0.5, 3.0, 1 / 255])
-def test_twice_the_ink_is_twice_the_output(factor: float) -> None:
-    expected = factor * planes_of(DIGITS)
-    np.testing.assert_allclose(
-        planes_of(factor * DIGITS), expected, rtol=0, atol=1e-6 * expected.max()
-    )
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
-def test_the_type_of_the_numbers_does_not_matter(dtype: DTypeLike) -> None:
-    planes = planes_of(DIGITS)
-    assert planes.dtype == np.float32 and planes.min() >= 0
-    np.testing.assert_array_equal(planes_of(DIGITS.astype(dtype)), planes)
-
-
-@pytest.mark.parametrize("batch", [1, 2, 7, len(DIGITS), 1000])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_planes_do_not_depend_on_batches_and_threads(
-    monkeypatch: pytest.MonkeyPatch, batch: int, threads: int
-) -> None:
-    expected = planes_of(DIGITS)
-    monkeypatch.setattr(gradients, "BATCH", batch)
-    with joblib.parallel_config(backend="threading", n_jobs=threads):
-        np.testing.assert_array_equal(planes_of(DIGITS), expected)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,13 @@
 
 from typing import Any
 
-import joblib
 import numpy as np
 import pytest
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from digits.data.loaders import digits_8x8
-from digits.features import scattering
 from digits.features.scattering import Scattering, filters
 
 RADIUS = 24  # pixels; no wavelet here reaches farther
@@ -149,19 +147,6 @@ def test_a_shape_with_another_number_of_pixels_is_refused(shape: tuple[int, int]
         Scattering(shape).fit(DIGITS.reshape(len(DIGITS), -1))
 
 
-@pytest.mark.parametrize("factor", [2.0, 0.5, 3.0, 1 / 255])
-def test_twice_the_ink_is_twice_the_output(factor: float) -> None:
-    expected = factor * maps_of(DIGITS)
-    np.testing.assert_allclose(
-        maps_of(factor * DIGITS), expected, rtol=0, atol=1e-6 * expected.max()
-    )
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
-def test_the_type_of_the_numbers_does_not_matter(dtype: DTypeLike) -> None:
-    np.testing.assert_array_equal(maps_of(DIGITS.astype(dtype)), maps_of(DIGITS))
-
-
 def test_wavelets_have_the_mean_0_and_averages_1() -> None:
     wavelets, averages = filters(32, 24, 3, 6)
     assert sorted(wavelets) == [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
@@ -216,17 +201,6 @@ def test_a_quarter_turn_permutes_the_orientations(L: int) -> None:
     np.testing.assert_allclose(
         maps, np.concatenate(expected, axis=1), rtol=0, atol=1e-6 * maps.max()
     )
-
-
-@pytest.mark.parametrize("batch", [1, 2, 7, len(DIGITS), 1000])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_maps_do_not_depend_on_batches_and_threads(
-    monkeypatch: pytest.MonkeyPatch, batch: int, threads: int
-) -> None:
-    expected = maps_of(DIGITS)
-    monkeypatch.setattr(scattering, "BATCH", batch)
-    with joblib.parallel_config(backend="threading", n_jobs=threads):
-        np.testing.assert_array_equal(maps_of(DIGITS), expected)
 
 
 @parametrize_with_checks([Scattering(), Scattering(J=1, L=2)])  # type: ignore[untyped-decorator]
