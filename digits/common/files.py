@@ -11,19 +11,18 @@ from typing import Any
 
 from digits.common.errors import BadInput
 
+# What keeps a file from being written, and what to do then.
+_CURES = {
+    "no room": "make room there",
+    "it is read-only": "who runs this must be allowed to write there",
+}
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MAY_NOT_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def cure_of(error: Exception) -> str | None:
     """Return what to do where there is no room or no right to write; None of any other error."""
-    number, text = getattr(error, "errno", None), str(error)
-    # NumPy counts items that it could not write, SQLite has words of its own; both give no number.
-    if number in _NO_ROOM or (number is None and re.search("requested and|disk is full", text)):
-        return "make room there"
-    if number in _MAY_NOT_WRITE or (number is None and "readonly database" in text):
-        return "who runs this must be allowed to write there"
-    return None
+    return _CURES.get(_obstacle(error))
 
 
 def why_not_written(error: Exception) -> str | None:
@@ -37,10 +36,19 @@ def why_not_written(error: Exception) -> str | None:
     if not (cure := cure_of(error)):
         return None
     place = getattr(error, "filename", None) or "a file"
-    reason = getattr(error, "strerror", None) or (
-        "no room" if "room" in cure else "it is read-only"
-    )
+    reason = getattr(error, "strerror", None) or _obstacle(error)
     return f"{place} could not be written ({reason}): {cure}"
+
+
+def _obstacle(error: Exception) -> str:
+    """Return a key of _CURES; of any other error nothing."""
+    number, text = getattr(error, "errno", None), str(error)
+    # NumPy counts items that it could not write, SQLite has words of its own; both give no number.
+    if number in _NO_ROOM or (number is None and re.search("requested and|disk is full", text)):
+        return "no room"
+    if number in _MAY_NOT_WRITE or (number is None and "readonly database" in text):
+        return "it is read-only"
+    return ""
 
 
 def file_sha256(path: Path) -> str:

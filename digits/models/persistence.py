@@ -147,9 +147,10 @@ def _try_out(model: Any) -> None:
             warnings.simplefilter("ignore")  # of numbers that are none
             images = np.random.default_rng(0).integers(0, 256, (_TRIED, model.n_features_in_))
             images[0] = 0
-            predicted = model.predict(images.astype(np.uint8))
+            images = images.astype(np.uint8)
+            predicted = model.predict(images)
             scores = "predict_proba" if hasattr(model, "predict_proba") else "decision_function"
-            getattr(model, scores)(images.astype(np.uint8))
+            getattr(model, scores)(images)
         classes = {*range(10)} if predicted.dtype != bool else {False, True}
         if not set(np.asarray(model.classes_).tolist()) <= classes:
             raise ValueError(f"its classes are {model.classes_}")
