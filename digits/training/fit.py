@@ -24,7 +24,7 @@ from digits.common.arrays import CHUNK, ArrayFile
 from digits.common.errors import BadInput
 from digits.common.resources import all_threads
 from digits.features.base import ImageTransformer
-from digits.models.committee import Committee
+from digits.models.committee import Committee, sample
 from digits.training.epochs import EpochData, Labelled, learn_by_epochs
 from digits.training.options import ALL_FOLDS, DEFAULT_OPTIONS, FitName, FitOptions
 
@@ -118,7 +118,8 @@ def fit(
             )
             for member_name, member in committee.members
         )
-        return Pipeline([("committee", Committee.from_fitted(committee.members, fitted))])
+        some = data.read(sample(data.originals(rows)))
+        return Pipeline([("committee", Committee.from_fitted(committee.members, fitted, some))])
 
 
 @contextmanager

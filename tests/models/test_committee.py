@@ -1,19 +1,23 @@
 """The committee: the mean of its members' scores, whoever fitted them."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import Pipeline
 
+from digits.common.errors import BadInput
 from digits.metrics.predictions import decide, decision_scores, has_probability
 from digits.models.committee import Committee
 from digits.models.families import PipelineOptions, make_pipeline
+from digits.models.persistence import load_model
 from digits.training.fit import TrainingSet, fit
 from digits.training.options import FitName, FitOptions
-from tests.small import IMAGES, LABELS, SETTINGS, images
+from tests.small import IMAGES, LABELS, SETTINGS, file_of, images
 
 X, Y = IMAGES[:600], LABELS[:600]
 FEATURES = ["pixels", "deskewed"]
@@ -30,17 +34,56 @@ def alone(model: str, features: str) -> Pipeline:
     )
 
 
-@pytest.mark.parametrize("model", ["forest", "knn", "svm"])
+@pytest.mark.parametrize("model", ["forest", "knn", "svm", "sgd"])
 def test_its_scores_are_the_mean_of_its_members(model: str) -> None:
     together = fit(committee(model), images(X[:400], Y[:400]))
-    scores = [
-        decision_scores(alone(model, name).fit(X[:400], Y[:400]), X[400:], name)
-        for name in FEATURES
-    ]
+    members = [alone(model, name).fit(X[:400], Y[:400]) for name in FEATURES]
+    scores = [decision_scores(member, X[400:], "test") for member in members]
+    if model in ("svm", "sgd"):
+        spread = [np.std(member.decision_function(X[:400])) for member in members]
+        np.testing.assert_allclose(together[-1].scales_, spread, rtol=1e-6)
+        scores = [part / scale for part, scale in zip(scores, spread, strict=True)]
+    expected = np.mean(scores, axis=0)
     np.testing.assert_allclose(
-        decision_scores(together, X[400:], "together"), np.mean(scores, axis=0), atol=1e-9
+        decision_scores(together, X[400:], "together"), expected, rtol=1e-6, atol=1e-9
     )
-    np.testing.assert_array_equal(together.predict(X[400:]), np.mean(scores, axis=0).argmax(axis=1))
+    np.testing.assert_array_equal(together.predict(X[400:]), expected.argmax(axis=1))
+
+
+@pytest.mark.parametrize("labels", [Y, Y == 5], ids=["digits", "yes/no"])
+def test_neither_large_scores_nor_zeros_outweigh_others(labels: NDArray) -> None:
+    one, silent, loud = fitted = [alone("sgd", "pixels").fit(X, labels) for _ in range(3)]
+    for member, factor in ((silent, 0), (loud, 1e6)):
+        member[-1].coef_ *= factor
+        member[-1].intercept_ *= factor
+    ours = Committee.from_fitted([(str(n), one) for n in range(3)], fitted, X)
+    spread = np.std(one.decision_function(X))
+    np.testing.assert_allclose(ours.scales_, [spread, 1, 1e6 * spread])
+    expected = one.decision_function(X) * 2 / 3 / spread
+    np.testing.assert_allclose(ours.decision_function(X), expected, atol=1e-5)
+
+
+def test_the_spread_is_that_of_few_originals_on_any_number_of_threads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("digits.models.committee.MEASURED", 150)
+    data = images(X[:400], Y[:400])
+    files = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("DIGITS_THREADS", threads)
+        fitted = fit(committee("svm"), data)
+        files.append(file_of(fitted, tmp_path))
+    assert files[0] == files[1]
+    spread = [np.std(member.decision_function(X[:400:3])) for member in fitted[-1].members_]
+    np.testing.assert_allclose(fitted[-1].scales_, spread, rtol=1e-9)
+
+
+def test_a_file_without_the_spread_is_one_sentence(tmp_path: Path) -> None:
+    old = committee("svm").fit(X[:200], Y[:200])
+    del old[-1].scales_
+    file_of(old, tmp_path)
+    with pytest.raises(BadInput, match=r"cannot be read as a model.*scales_.*`dvc repro` makes it"):
+        load_model(tmp_path / "model.skops")
 
 
 def test_of_probabilities_it_is_scikit_learns_voting_classifier() -> None:
