@@ -181,17 +181,15 @@ def compare_validation(
 
 
 def _read_validation(root: Path, name: str) -> dict[str, Any]:
-    """The metrics; none of an experiment that failed, or of a branch before it had results."""
+    """The metrics; none, and a warning that says why, where they cannot be read."""
     try:
         return read_metrics(root, name, "validation")
     except NoSuchRevision:
         raise
-    except NotOneResult as error:
-        if name == WORKSPACE:
+    except BadInput as error:
+        if name == WORKSPACE and isinstance(error, NotOneResult):
             raise
         log.warning("%s", error)
-    except BadInput:
-        pass
     return {}
 
 

@@ -169,6 +169,14 @@ def test_refused(by_hand: list[str], names: list[str], said: str) -> None:
         rank_experiments(Path(), names)
 
 
+def test_why_results_cannot_be_read_is_said(
+    by_hand: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert by_hand == []
+    rank_experiments(Path(), ["good", "failed", "unvalidated"])
+    assert caplog.messages == ["no metrics"]
+
+
 @pytest.mark.slow
 def test_experiments_are_ranked_without_the_test_set(project: Project) -> None:
     project.dvc("exp", "run", "-n", "unvalidated", "-S", "train.validate=none", "train")
