@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from dvc.config import ConfigError
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.fs import GitFileSystem
 from dvc.repo import Repo
@@ -209,6 +210,8 @@ def open_result(root: Path, name: str) -> Iterator[Result]:
             yield Result(repo, name, _read_lock(repo, name))
     except NotDvcRepoError as error:
         raise BadInput(f"{name} has no DVC pipeline: {error}.") from error
+    except ConfigError as error:  # of .dvc/config, .dvc/config.local or the user's own
+        raise BadInput(f"DVC cannot read its settings: {error}") from error
 
 
 def _open_repo(root: Path, commit: str) -> Repo:

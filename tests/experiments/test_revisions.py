@@ -228,6 +228,13 @@ def test_validation_of_other_images_is_refused() -> None:
         compare(a, b)
 
 
+def test_settings_that_dvc_cannot_read_are_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"^DVC cannot read its settings: .* line 1\.$"):
+        read_revision(tmp_path, "workspace")
+
+
 @pytest.mark.slow
 def test_a_report_says_what_it_was_not_compared_with(project: Project) -> None:
     said = project.run("python", "-m", "digits", "report", "typo")
