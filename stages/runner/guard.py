@@ -22,8 +22,9 @@ from stages.runner.outs import is_as_recorded
 PARAMS = Path("params.yaml")
 CODE = ("stages", "digits")  # the folders whose modules are dependencies
 
-# Files that desktops and editors leave in any folder: nobody's data. .dvcignore names the same.
-CLUTTER = (".DS_Store", "._*", "Thumbs.db", "desktop.ini", "*~", ".*.sw?", ".#*", "#*#")
+# Files and folders that are hidden, or that desktops and editors leave in any folder: nobody's
+# data. .dvcignore names the same.
+CLUTTER = (".*", "[Tt]humbs.db", "ehthumbs.db", "[Dd]esktop.ini", "@eaDir", "*~", "~$*", "#*#")
 
 
 @dataclass(frozen=True)
@@ -174,9 +175,13 @@ def _outs(stages: Iterable[dict[str, Any]]) -> set[Path]:
 
 def _files(deps: Iterable[Path]) -> list[Path]:
     """Return the files that dependencies, files and folders, stand for."""
-    files = [file for dep in deps for file in ([dep] if dep.is_file() else sorted(dep.rglob("*")))]
     return [
         file
-        for file in files
-        if file.is_file() and not any(fnmatch(file.name, clutter) for clutter in CLUTTER)
+        for dep in deps
+        for file in ([dep] if dep.is_file() else sorted(dep.rglob("*")))
+        if file.is_file() and not any(map(_is_clutter, file.relative_to(dep).parts))
     ]
+
+
+def _is_clutter(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in CLUTTER)
