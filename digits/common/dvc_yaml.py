@@ -11,6 +11,7 @@ from ruamel.yaml.resolver import VersionedResolver
 
 from digits.common.errors import BadInput
 
+_CONFLICT = re.compile(r"^<{7} .*^={7}$.*^>{7} ", re.MULTILINE | re.DOTALL)  # as git writes it
 _DIRECTIVE = re.compile(r"(?:[ \t\r]*(?:#.*)?\n)*%")  # before any content
 
 
@@ -62,6 +63,11 @@ def parse_yaml(text: str | bytes, name: str) -> Any:
         raise BadInput(f"{name} is not UTF-8 text: {error}.") from error
     if _DIRECTIVE.match(text):
         raise BadInput(f"{name} is not valid YAML: a % directive is not allowed.")
+    if _CONFLICT.search(text):
+        raise BadInput(
+            f"{name} has an unresolved merge conflict: edit it, or take one side by "
+            "`git checkout --ours` or `--theirs`."
+        )
     yaml = YAML(typ="safe")
     yaml.Resolver, yaml.Constructor = _Resolver, _Constructor
     try:

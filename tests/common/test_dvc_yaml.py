@@ -55,6 +55,13 @@ def test_what_has_no_value_is_refused_in_one_sentence(piece: str) -> None:
     assert "is not valid YAML: " in complaint(f"target: {piece}\n")
 
 
+def test_a_merge_conflict_is_named() -> None:
+    text = "a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> other\n"
+    with pytest.raises(BadInput, match=r"^params\.yaml has an unresolved merge conflict: edit it"):
+        parse_yaml(text, "params.yaml")
+    assert parse_yaml("a: '<<<<<<< b'", "params.yaml") == {"a": "<<<<<<< b"}
+
+
 def test_a_key_that_is_given_twice_is_refused() -> None:
     """DVC refuses it too: which of the two would be meant?"""
     assert "target" in complaint(TEXT + "\ntarget: 5\n")
