@@ -1,6 +1,8 @@
 """Versions of the libraries that compute: as they are installed, and as the project pins them."""
 
+import json
 import re
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -31,9 +33,23 @@ def unpinned_versions(lock: str) -> list[str]:
     lock : str
         The text of requirements.lock. What it does not pin is not compared.
     """
-    pinned = dict(re.findall(r"^([a-z0-9-]+)==([^\s;\\]+)", lock, re.MULTILINE))
+    return other_versions(installed_versions(*DRAWING), pinned_versions(lock), "pinned")
+
+
+def pinned_versions(lock: str) -> dict[str, str]:
+    """Return the versions that the text of requirements.lock pins, by name."""
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s;\\]+)", lock, re.MULTILINE))
+
+
+def other_versions(ours: Mapping[str, str], theirs: Mapping[str, str], what: str) -> list[str]:
+    """Return "numpy 2.4.5 (`what` is 2.4.6)" for each library of which two versions differ."""
     return [
-        f"{name} {installed} (pinned is {pinned[name]})"
-        for name, installed in installed_versions(*DRAWING).items()
-        if pinned.get(name, installed) != installed
+        f"{name} {version} ({what} is {theirs[name]})"
+        for name, version in ours.items()
+        if theirs.get(name, version) != version
     ]
+
+
+def read_versions(file: Path) -> dict[str, str]:
+    """Return the versions by name that `save_versions` wrote; none where the file is not there."""
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

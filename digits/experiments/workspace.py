@@ -1,5 +1,6 @@
 """Whether the files of the workspace are those of its dvc.lock."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import Stage
 
+from digits.common import versions
 from digits.common.errors import BadInput
 from digits.experiments.git import list_experiments, read_file, try_git
 from digits.experiments.lock import (
@@ -21,6 +23,8 @@ from digits.experiments.lock import (
     Part,
     differing_params,
 )
+
+log = logging.getLogger(__name__)
 
 MAX_NAMED = 4  # of the params or files that differ
 
@@ -67,6 +71,20 @@ def check_workspace(repo: Repo, lock: Lock, part: Part) -> None:
         problems.append(f"{_enumerate(others)} ({how} brings what {LOCK} names)")
     if problems:
         raise NotOneResult(f"the workspace is not one result: {'; '.join(problems)}.")
+    _warn_of_versions(root)
+
+
+def _warn_of_versions(root: Path) -> None:
+    """Say that the model is not by the libraries that requirements.lock pins, if it is not."""
+    made_by = versions.read_versions(root / "models" / "versions.json")
+    pinned = versions.pinned_versions((root / versions.LOCK).read_text(encoding="utf-8"))
+    if others := versions.other_versions(made_by, pinned, "pinned"):
+        log.warning(
+            "the model is by %s: `make repro` installs what %s pins, "
+            "`dvc repro -f train` makes the model anew",
+            ", ".join(others),
+            versions.LOCK,
+        )
 
 
 def _differing(root: Path, lock: Lock) -> dict[str, str]:
@@ -139,17 +157,6 @@ def _find_owner(root: Path, path: str, md5: str) -> str:
 
 def _path(root: Path, entry: Output) -> str:
     return Path(entry.fs_path).relative_to(root).as_posix()
-
-
-def _owners(root: Path, md5: str) -> list[str]:
-    """The branches and experiments whose dvc.lock has a hash."""
-    branches = try_git(root, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads").split()
-    names = {f"refs/heads/{branch}": branch for branch in branches}
-    names |= {each.commit: each.name for each in list_experiments(root)} if names else {}
-    if not names:
-        return []
-    found = try_git(root, "grep", "-l", "-F", md5, *names, "--", LOCK).splitlines()
-    return [names[line.rpartition(":")[0]] for line in found]
 
 
 def _enumerate(names: list[str]) -> str:

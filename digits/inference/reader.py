@@ -1,5 +1,6 @@
 """A fitted model put to work on pictures: its prediction for each, with the probability of it."""
 
+import logging
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,14 @@ from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
 from digits.common.resources import n_threads
+from digits.common.versions import installed_versions, other_versions, read_versions
 from digits.inference.handwriting import extract_digits
 from digits.inference.photo import page_name
 from digits.metrics.calibration import Calibration, fit_calibration, probabilities
 from digits.metrics.predictions import Predictions, decide, decision_scores, has_probability
 from digits.models.persistence import load_model
+
+log = logging.getLogger(__name__)
 
 # Pictures read before the model is asked: memory stays flat, and answers come as they are ready.
 BATCH = 250
@@ -172,6 +176,7 @@ def load_reader(model_file: Path, validation_folder: Path | None, target: int | 
     """
     if not model_file.is_file():
         raise BadInput(f"{model_file} is not there: `dvc repro` makes it, `dvc pull` brings it.")
+    _warn_of_versions(model_file)
     model = load_model(model_file)
     if isqrt(model.n_features_in_) ** 2 != model.n_features_in_:
         raise BadInput(
@@ -186,6 +191,17 @@ def load_reader(model_file: Path, validation_folder: Path | None, target: int | 
     if has_probability(model) or validation_folder is None or not validation_folder.is_dir():
         return Reader(model, None, target)
     return Reader(model, _load_calibration(model, validation_folder), target)
+
+
+def _warn_of_versions(model_file: Path) -> None:
+    """Say that the model was made by other libraries than those that are here, if it was."""
+    made_by = read_versions(model_file.with_name("versions.json"))
+    if others := other_versions(made_by, installed_versions(*made_by), "installed"):
+        log.warning(
+            "%s was made by %s: what it says may differ a little here",
+            model_file,
+            ", ".join(others),
+        )
 
 
 def _load_calibration(model: Pipeline, folder: Path) -> Calibration:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,19 @@ def test_what_was_edited_and_has_not_run_is_named(project: Project, says: Says) 
     for text, problem in (("a: [", "is not valid YAML"), ("- a", "has no sections")):
         (project.path / "params.yaml").write_text(text, encoding="utf-8")
         assert "params.yaml" in (sentence := says("compare", code=1)) and problem in sentence
+
+
+@pytest.mark.usefixtures("project")
+def test_a_model_by_other_libraries_than_pinned_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert main(("compare", "main", "workspace")) == 0
+    assert not caplog.messages
+    pins = {"numpy": "0.1", "scipy": version("scipy")}
+    monkeypatch.setattr("digits.common.versions.pinned_versions", lambda lock: pins)
+    assert main(("compare", "main", "workspace")) == 0
+    (said,) = caplog.messages
+    assert said.startswith(f"the model is by numpy {version('numpy')} (pinned is 0.1): ")
 
 
 def test_one_stage_alone_is_no_result(project: Project, says: Says) -> None:

@@ -1,8 +1,10 @@
 """Reading pictures of every kind: the digits, their probabilities, and what cannot be read."""
 
 import os
+import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,12 @@ from PIL.TiffImagePlugin import AppendingTiffWriter
 from scipy.special import expit, softmax
 
 from digits.common.errors import BadInput
+from digits.common.files import write_json
 from digits.inference import photo
 from digits.inference.handwriting import extract_digit
 from digits.inference.paths import natural_key, picture_files
 from digits.inference.reader import Answer, Reader, load_reader
-from digits.models.persistence import save_model
+from digits.models.persistence import save_model, save_versions
 from tests.drawn import kinds
 from tests.imports import ROOT
 from tests.reading import HELD_OUT, LEARN, SVM, X, predictions_of, save_svm, write_picture, y
@@ -62,6 +65,19 @@ def test_the_model_s_own_probability_is_taken() -> None:
     predicted = Reader(KNN, None, "digit").predict(X)
     assert [digit for digit, _ in predicted] == expected.argmax(axis=1).tolist()
     assert [probability for _, probability in predicted] == pytest.approx(expected.max(axis=1))
+
+
+def test_a_model_by_other_libraries_is_said(
+    models: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = Path(shutil.copy(models / "model.skops", tmp_path))
+    save_versions(tmp_path / "versions.json", "scikit-learn")
+    load_reader(model, None, "digit")
+    assert not caplog.messages
+    write_json(tmp_path / "versions.json", {"numpy": "1.0", "scipy": version("scipy")})
+    load_reader(model, None, "digit")
+    (said,) = caplog.messages
+    assert f"made by numpy 1.0 (installed is {version('numpy')}):" in said
 
 
 def test_scores_become_probabilities_by_validation(models: Path) -> None:
