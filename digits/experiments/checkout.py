@@ -16,6 +16,7 @@ from dvc_data.hashfile.tree import Tree
 from dvc_objects.errors import ObjectFormatError
 
 from digits.common.errors import BadInput
+from digits.experiments.repository import open_repo
 from digits.experiments.revisions import NotCached
 
 
@@ -41,7 +42,7 @@ def check_checkout(root: Path, name: str, hashes: Mapping[str, str]) -> None:
         When another DVC process is at work, or when a file that would be replaced is nowhere else.
     """
     try:
-        with Repo(str(root)) as repo:
+        with open_repo(root) as repo:
             _check_locks(repo)
             if lost := [*_only_here(repo, hashes)]:
                 raise BadInput(

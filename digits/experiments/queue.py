@@ -11,7 +11,6 @@ from tempfile import TemporaryFile
 from typing import NamedTuple
 
 import psutil
-from dvc.repo import Repo
 from dvc.repo.experiments.queue.base import QueueEntry
 from dvc.repo.experiments.utils import EXEC_TMP_DIR, get_exp_rwlock
 from dvc.rwlock import RWLOCK_FILE, RWLockFileCorruptedError
@@ -20,6 +19,7 @@ from tqdm import tqdm
 from digits.common.errors import BadInput
 from digits.common.resources import n_threads
 from digits.experiments.code import check_experiments_can_run
+from digits.experiments.repository import open_repo
 
 # Reading the queue reads all messages of its workers, which takes a while on a long queue.
 POLL_SECONDS = 5
@@ -135,7 +135,7 @@ def start_workers(root: Path, jobs: int, queue: Queue, have_begun: bool) -> None
 
 def repair_locks(root: Path) -> None:
     """Remove DVC's list of locks if a kill left it half-written: all experiments would fail."""
-    with Repo(str(root)) as repo:
+    with open_repo(root) as repo:
         try:
             with get_exp_rwlock(repo):
                 pass
@@ -148,7 +148,7 @@ def read_queue(root: Path) -> Queue:
 
     An experiment that starts meanwhile is both waiting and active, rather than neither.
     """
-    with Repo(str(root)) as repo:
+    with open_repo(root) as repo:
         queue = repo.experiments.celery_queue
         waiting, active = _names(queue.iter_queued()), _names(queue.iter_active())
         process_files = [*Path(queue.wdir).glob("dvc-exp-worker-*.json")]
@@ -161,7 +161,7 @@ def read_failures(root: Path) -> dict[str, str]:
 
     Ask once: for each experiment that is over, DVC reads all messages again.
     """
-    with Repo(str(root)) as repo:
+    with open_repo(root) as repo:
         return _names(done.entry for done in repo.experiments.celery_queue.iter_failed())
 
 

@@ -15,17 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dvc.config import ConfigError
 from dvc.exceptions import DvcException, NotDvcRepoError
-from dvc.fs import GitFileSystem
 from dvc.repo import Repo
-from dvc.scm import SCM
 from dvc_data.index import DataIndexDirError
 from numpy.typing import NDArray
 
 from digits.common.errors import BadInput
 from digits.experiments.lock import LOCK, PARAMS, Lock, Part, differing_params
 from digits.experiments.names import WORKSPACE, describe_head, find_commit
+from digits.experiments.repository import open_repo
 from digits.experiments.workspace import check_workspace
 from digits.metrics.predictions import Predictions
 from digits.metrics.tables import first_path, parse_table, table_path
@@ -206,23 +204,10 @@ def open_result(root: Path, name: str) -> Iterator[Result]:
     if name == WORKSPACE:
         describe_head(root)
     try:
-        with _open_repo(root, commit) as repo:
+        with open_repo(root, commit) as repo:
             yield Result(repo, name, _read_lock(repo, name))
     except NotDvcRepoError as error:
         raise BadInput(f"{name} has no DVC pipeline: {error}.") from error
-    except ConfigError as error:  # of .dvc/config, .dvc/config.local or the user's own
-        raise BadInput(f"DVC cannot read its settings: {error}") from error
-
-
-def _open_repo(root: Path, commit: str) -> Repo:
-    """DVC's repository as it is in a commit, or in the workspace without one."""
-    if not commit:
-        return Repo(str(root))
-    # `Repo(rev=...)` would look for the project at the top of git's repository alone.
-    scm = SCM(str(root))
-    below = root.resolve().relative_to(Path(scm.root_dir).resolve()).as_posix()
-    place = "/" if below == "." else f"/{below}"
-    return Repo(place, fs=GitFileSystem(scm=scm, rev=commit), scm=scm)
 
 
 def _read_lock(repo: Repo, name: str) -> Lock:
