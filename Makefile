@@ -40,7 +40,7 @@ test: .venv/ready ## the unit tests, and the main acts by real DVC, git and MLfl
 test-slow: .venv/ready ## the other tests by real DVC, git and MLflow
 	$(PYTEST) -m 'slow and not browser and not faults'
 
-test-all: .venv/ready ## both of these (about 15 minutes)
+test-all: .venv/ready ## both of these (12 minutes)
 	$(PYTEST) -m 'not browser and not faults'
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)

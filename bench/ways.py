@@ -82,7 +82,7 @@ WAYS = {
     "knn": Way("4 nearest neighbours on the pixels"),
     "knn-shifts": Way("4 nearest neighbours, 4 shifted copies of each image"),
     "knn-deskewed": Way("4 nearest neighbours of digits put upright"),
-    "gradients": Way("the default without copies", rung="champion", set=NO_COPIES),
+    "gradients": Way("gradients of normalized digits, PCA, RBF SVM"),
     "champion": Way("the default: gradients of normalized digits, PCA, RBF SVM, and copies"),
     "scattering": Way("wavelet scattering, PCA, RBF SVM"),
     "two gradients": Way(
@@ -91,7 +91,7 @@ WAYS = {
         set=NO_COPIES | BOTH,
     ),
     "two champions": Way("the same committee, with copies", rung="champion", set=BOTH),
-    "committee": Way("a committee of three scatterings with copies"),
+    "committee": Way("a committee: scattering and gradients of normalized digits, with copies"),
     "SVC": Way(
         "SVC(C=5, gamma=0.05, cache_size=2000) on pixels from 0 to 1",
         STOCK,
