@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
     results = {name: read_results(ROOT, commit) for name, commit in commits.items()}
     comparisons = compare_neighbours(ROOT, ladder, commits)
     table_file = ROOT / "docs" / "ladder.md"
-    before = read_table(table_file.read_text(encoding="utf-8")) if table_file.exists() else {}
+    page = table_file.read_text(encoding="utf-8") if table_file.exists() else ""
+    before = read_table(page, ladder)
     text = ladder_markdown(ladder, results, _training_costs(commits), comparisons, before)
     table_file.write_text(text, encoding="utf-8", newline="\n")
     print(text.partition("###")[0])

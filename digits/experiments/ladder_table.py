@@ -189,7 +189,11 @@ def ladder_markdown(
     for name, row in rows.items():
         if name in unchanged:
             row = _filled(row, before[name], has_run=name in results)
-            if (above, name) in neighbours_before and above in unchanged:
+            if (
+                row.measured != NOT_RUN
+                and (above, name) in neighbours_before
+                and above in unchanged
+            ):
                 row = row._replace(compared=before[name].compared)
         row = row._replace(compared=comparisons.get(name) or row.compared)
         lines.append(_line(row))
@@ -227,7 +231,12 @@ def _result_cells(rung: Rung, results: Mapping[str, Any]) -> tuple[str, str, str
 
 
 def _filled(row: Row, old: Row, has_run: bool) -> Row:
-    """The row with the old one's numbers where there are no new ones."""
+    """The row with the old one's numbers where there are no new ones.
+
+    A verdict on what was published otherwise is not kept, nor what it was on.
+    """
+    if not has_run and row.published != old.published:
+        return row
     if not has_run:
         row = row._replace(
             measured=old.measured,
@@ -242,19 +251,26 @@ def _line(row: Row) -> str:
     return f"| {' | '.join(row)} |"
 
 
+def _settings(rung: Rung) -> str:
+    return " ".join(f"`{assignment(name, value)}`" for name, value in rung.set.items())
+
+
 def _description(rung: Rung) -> str:
-    settings = " ".join(f"`{assignment(name, value)}`" for name, value in rung.set.items())
-    parts = [f"### {rung.name}", rung.what, settings, f"Published: {rung.source}."]
+    parts = [f"### {rung.name}", rung.what, _settings(rung), f"Published: {rung.source}."]
     return "\n\n".join([*parts, *([rung.note] if rung.note else [])]) + "\n"
 
 
-def read_table(text: str) -> dict[str, Row]:
-    """The rows of docs/ladder.md that have results, by the rung's name."""
+def read_table(text: str, ladder: Ladder) -> dict[str, Row]:
+    """The rows of docs/ladder.md that have results of today's settings, by the rung's name."""
     rows: dict[str, Row] = {}
+    settings = {rung.name: _settings(rung) for rung in ladder.rungs}
+    settings_before = dict(re.findall(r"^### (\S+)\n\n.*\n\n(.*)$", text, re.MULTILINE))
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("| [") and len(cells) == len(Row._fields):
             row = Row(*cells)
-            if row.measured != NOT_RUN:
-                rows[row.rung[1:].partition("]")[0]] = row
+            name = row.rung[1:].partition("]")[0]
+            was_edited = name in settings and settings[name] != settings_before.get(name)
+            if row.measured != NOT_RUN and not was_edited:
+                rows[name] = row
     return rows

@@ -76,7 +76,7 @@ def test_what_has_not_run_is_said_so() -> None:
 
 def test_the_table_that_is_committed_keeps_what_did_not_run_again() -> None:
     committed = (ROOT / "docs" / "ladder.md").read_text(encoding="utf-8")
-    before = read_table(committed)
+    before = read_table(committed, LADDER)
     assert list(before) == [rung.name for rung in LADDER.rungs], "every rung has run"
     assert ladder_markdown(LADDER, {}, {}, {}, before) == committed
 
@@ -104,7 +104,8 @@ STEPS = {"b": "better, p = 0.01", "c": "worse, p = 0.02"}
 BEFORE = read_table(
     ladder_markdown(
         BELOW, {"a": values_of(300), "b": values_of(200), "c": values_of(250)}, COST, STEPS, {}
-    )
+    ),
+    BELOW,
 )
 
 
@@ -112,7 +113,7 @@ def kept(results: dict[str, dict[str, Any]], rungs: Ladder = BELOW) -> dict[str,
     """Seconds, MiB and comparison of each rung with results, when no new ones are known."""
     return {
         name: [*row[7:]]
-        for name, row in read_table(ladder_markdown(rungs, results, {}, {}, BEFORE)).items()
+        for name, row in read_table(ladder_markdown(rungs, results, {}, {}, BEFORE), rungs).items()
     }
 
 
@@ -122,9 +123,8 @@ def test_numbers_that_came_out_again_keep_their_cost_and_comparison() -> None:
     other_verdicts = [
         rung.model_copy(update={"published": {"test.accuracy": "0.99"}}) for rung in BELOW.rungs
     ]
-    assert kept(
-        {"a": values_of(300), "b": values_of(200)}, Ladder(base={}, rungs=other_verdicts)
-    ) == kept({})
+    results = {"a": values_of(300), "b": values_of(200), "c": values_of(250)}
+    assert kept(results, Ladder(base={}, rungs=other_verdicts)) == kept({})
 
 
 def test_no_old_cost_or_comparison_stands_beside_new_numbers() -> None:
@@ -142,3 +142,14 @@ def test_no_old_cost_or_comparison_stands_beside_new_numbers() -> None:
         "100",
         "",
     ]
+
+
+def test_a_rung_that_was_edited_has_not_run() -> None:
+    page = ladder_markdown(BELOW, {}, {}, {}, BEFORE)
+    edited = BELOW.rungs[1].model_copy(update={"set": {"train.model": "knn"}})
+    rungs = Ladder(base={}, rungs=[BELOW.rungs[0], edited, BELOW.rungs[2]])
+    assert list(read_table(page, rungs)) == ["a", "c"]
+    otherwise = BELOW.rungs[1].model_copy(update={"published": {"test.accuracy": "0.99"}})
+    rungs = Ladder(base={}, rungs=[BELOW.rungs[0], otherwise, BELOW.rungs[2]])
+    page = ladder_markdown(rungs, {}, {}, {}, read_table(page, rungs))
+    assert list(read_table(page, rungs)) == ["a", "c"] and page.count("not run yet") == 1
