@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print an answer for each picture; the exit code is 1 when one of them has none."""
     from tqdm import tqdm
 
-    from digits.inference.paths import picture_files
+    from digits.pictures.paths import picture_files
 
     check_writable("--explain", arguments.explain)
     reader = _champion() if arguments.champion else _workspace()
@@ -133,7 +133,7 @@ def _probability(probability: float | None) -> str:
 
 def _write_explanation(answers: Sequence["Answer"], path: Path) -> None:
     from digits.commands.side_by_side import pictures_as_read
-    from digits.inference.photo import thumbnail
+    from digits.pictures.photo import thumbnail
 
     if not answers:
         raise BadInput(f"--explain {path} was not written: no picture could be read.")

@@ -14,11 +14,11 @@ from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
 from digits.common.resources import n_threads
-from digits.inference.handwriting import extract_digits
-from digits.inference.photo import page_name
 from digits.metrics.calibration import Calibration, fit_calibration, probabilities
 from digits.metrics.predictions import Predictions, decide, decision_scores, has_probability
 from digits.models.persistence import load_model
+from digits.pictures.handwriting import extract_digits
+from digits.pictures.photo import page_name
 
 # Pictures read before the model is asked: memory stays flat, and answers come as they are ready.
 BATCH = 250

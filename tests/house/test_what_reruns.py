@@ -37,7 +37,7 @@ EDITS: list[tuple[str, str, list[str]]] = [
     ("one stage", "stages/split.py", ["split"]),
     ("a comparison", "digits/experiments/comparison.py", []),
     ("what a command prints", "digits/commands/compare.py", []),
-    ("how a picture is read", "digits/inference/ink.py", []),
+    ("how a picture is read", "digits/pictures/ink.py", []),
     ("a test", "tests/house/test_rooms.py", []),
     ("the README", "README.md", []),
     ("an editor's backup", "digits/models/svm.py~", []),
