@@ -11,6 +11,9 @@ from typing import Any
 
 from digits.common.errors import BadInput
 
+# Files that desktops and editors leave in any folder: nobody's data. .dvcignore names the same.
+CLUTTER = (".DS_Store", "._*", "Thumbs.db", "desktop.ini", "*~", ".*.sw?", ".#*", "#*#")
+
 # What keeps a file from being written, and what to do then.
 _CURES = {
     "no room": "make room there",

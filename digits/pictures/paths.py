@@ -33,7 +33,7 @@ def picture_files(names: Iterable[str]) -> Iterator[Path]:
             # Path.glob takes no absolute patterns.
             found = {Path(match) for match in glob.glob(name, recursive=True)}  # noqa: PTH207
             above = {folder for match in found for folder in match.parents}
-            files = _visible(found - above)  # what is in a folder may match too, as that of **
+            files = visible(found - above)  # what is in a folder may match too, as that of **
         else:
             files = [path]
         yield from files or [path]
@@ -45,18 +45,19 @@ def pictures_in(folder: Path) -> list[Path]:
     None if the folder must not be read.
     """
     try:
-        return _visible(folder.iterdir())
+        return visible(folder.iterdir())
     except OSError:
         return []
 
 
-def _visible(paths: Iterable[Path]) -> list[Path]:
-    visible = (
+def visible(paths: Iterable[Path]) -> list[Path]:
+    """Those of some paths that are not hidden or a desktop's, in natural order."""
+    shown = (
         path
         for path in paths
         if not path.name.startswith((".", "~$")) and path.name.lower() not in _OF_DESKTOPS
     )
-    return sorted(visible, key=natural_key)
+    return sorted(shown, key=natural_key)
 
 
 def natural_key(path: Path) -> tuple[list[tuple[float, str]], str]:

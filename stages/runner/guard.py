@@ -16,14 +16,11 @@ from typing import Any
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
-from digits.common.files import file_sha256
+from digits.common.files import CLUTTER, file_sha256
 from stages.runner.outs import is_as_recorded
 
 PARAMS = Path("params.yaml")
 CODE = ("stages", "digits")  # the folders whose modules are dependencies
-
-# Files that desktops and editors leave in any folder: nobody's data. .dvcignore names the same.
-CLUTTER = (".DS_Store", "._*", "Thumbs.db", "desktop.ini", "*~", ".*.sw?", ".#*", "#*#")
 
 
 @dataclass(frozen=True)
