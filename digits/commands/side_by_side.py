@@ -95,9 +95,10 @@ def pictures_as_read(
     columns = min(5, len(pictures))
     lines = -(-len(pictures) // columns)
     width = max(columns, 2) * _PAIR_WIDTH * _SIDE  # two are as wide as the title
-    size = (width, lines * _PAIR_HEIGHT * _SIDE + 0.45)
+    heading = textwrap.wrap(title, int(11 * width))
+    size = (width, lines * _PAIR_HEIGHT * _SIDE + 0.25 + 0.2 * len(heading))
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle("\n".join(heading), fontsize=11)
     axes = figure.add_subplot()
     for number, (picture, image, name, answer) in enumerate(
         zip(pictures, images, names, answers, strict=True)

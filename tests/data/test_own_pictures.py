@@ -109,6 +109,16 @@ def damaged(folder: Path) -> None:
         (folder / "3" / f"half {number}.png").write_bytes(content[:200])
 
 
+def two_digits(folder: Path) -> None:
+    one = np.asarray(Image.open(folder / "3" / f"{FIRST[3]}.png").convert("L"))
+    (folder / "1" / "two.png").write_bytes(encoded(np.hstack([one, one])))
+
+
+def without_digits(folder: Path, digits: str) -> None:
+    for digit in digits:
+        shutil.rmtree(folder / digit)
+
+
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no ink": (blank, "of 21 pictures, 1 cannot be used (data/own/mine/3/blank.png), so none was"),
     "damaged": (
@@ -117,12 +127,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         "data/own/mine/3/half 1.png, data/own/mine/3/half 2.png, data/own/mine/3/half 3.png, "
         "data/own/mine/3/half 4.png and 2 more), so none was",
     ),
-    "two digits": (
-        lambda folder: (folder / "1" / "12.png").write_bytes(
-            encoded(np.hstack([Image.open(folder / "3" / f"{FIRST[3]}.png").convert("L")] * 2))
-        ),
-        "1 cannot be used (data/own/mine/1/12.png)",
-    ),
+    "two digits": (two_digits, "1 cannot be used (data/own/mine/1/two.png)"),
     "a folder within": (lambda folder: (folder / "1" / "more").mkdir(), "data/own/mine/1/more)"),
     "no label": (lambda folder: (folder / "ten").mkdir(), "1 cannot be used (data/own/mine/ten)"),
     "a link to nothing": (
@@ -130,11 +135,11 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         r"1 cannot be used (data/own/mine/1/a\nb.png)",
     ),
     "digits missing": (
-        lambda folder: [shutil.rmtree(folder / digit) for digit in ("2", "7")],
+        lambda folder: without_digits(folder, "27"),
         "data/own/mine has no pictures of 2, 7: allowed is a data set with some of each digit",
     ),
     "nothing": (
-        lambda folder: [shutil.rmtree(path) for path in folder.iterdir()],
+        lambda folder: without_digits(folder, "0123456789"),
         "data/own/mine has no pictures in subfolders named 0 to 9",
     ),
 }  # fmt: skip
