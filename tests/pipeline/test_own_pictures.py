@@ -82,7 +82,7 @@ def test_extra_pictures_are_learned_from_and_change_nothing_else(
     before = {name: np.load(project.path / name) for name in names}
     tested = project.json("metrics/test.json")
     validated = np.load(project.path / "models" / "validation" / "rows.npy")
-    draw(project)
+    mine = draw(project)
     without = evaluated(project, "data/own/mine")
     project.edit(fetch__extra=MINE)
     assert project.repro()[:4] == list(STAGES[:4])
@@ -104,5 +104,10 @@ def test_extra_pictures_are_learned_from_and_change_nothing_else(
     assert values["n"] == without["n"] == len(TEST)
     assert values["errors"] <= without["errors"]
     assert LEARNED in project.digits("evaluate", "data/own/mine/train")
+    shutil.rmtree(mine / "test")
+    said = project.digits("evaluate", "data/own/mine/train", fails=True)
+    assert "the workspace is not one result: data/own changed since" in said
     project.edit(fetch__extra=None)
-    assert project.repro() == ["track"], "the run cache has the rest"
+    project.repro()
+    for name, array in before.items():
+        np.testing.assert_array_equal(np.load(project.path / name), array)
