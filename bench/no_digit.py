@@ -2,7 +2,7 @@
 
 `python -m bench.no_digit [N] [train]` makes N pictures (200) of each kind from MNIST's test images,
 once `dvc repro` has run, and prints a table: ten minutes in all. The thresholds of
-`digits/inference/single.py` were chosen on those made from its training images. The digits that are
+`digits/pictures/single.py` were chosen on those made from its training images. The digits that are
 easier to tell are those of `bench.pictures`.
 """
 
@@ -16,8 +16,8 @@ from tqdm import tqdm
 from bench.pictures import measure_kind
 from digits.common.errors import BadInput
 from digits.data.dataset import open_raw
-from digits.inference.handwriting import extract_digit
 from digits.inference.reader import load_reader
+from digits.pictures.handwriting import extract_digit
 from tests.no_digit import TOUCHING, hard_digits, picture_of, shadow_edges, without_a_digit
 
 SEED = 45

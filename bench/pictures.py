@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from digits.common.errors import BadInput
 from digits.data.dataset import open_raw
-from digits.inference.handwriting import extract_digit
 from digits.inference.reader import Reader, load_reader
+from digits.pictures.handwriting import extract_digit
 from tests.drawn import Make, encoded, enlarged, kinds
 
 FOLDER = 10_000

@@ -19,6 +19,7 @@ COMMANDS = (
     "promote",
     "restore",
     "predict",
+    "evaluate",
     "queue",
     "ladder",
     "ui",

@@ -1,4 +1,7 @@
-"""data/raw -> data/split/fold.npy int8 (n,): the fold that holds out an image, or -1 for test."""
+"""data/raw -> data/split/fold.npy int8 (n,): the fold that holds out an image, or -1 for test.
+
+-2 is an extra picture (`fetch.extra`), which no fold holds out.
+"""
 
 from pathlib import Path
 
@@ -15,6 +18,7 @@ def split(params: Params, stage: Stage) -> None:
     raw = open_raw(Path("data/raw"))
     options = params.split
     fold = assign_folds(
-        raw.labels, raw.n_train, options.strategy, options.folds, params.target, options.seed
-    )
+        raw.labels, raw.n_train, options.strategy, options.folds, params.target, options.seed,
+        raw.n_extra,
+    )  # fmt: skip
     np.save(stage.out_folder("data/split") / "fold.npy", fold)

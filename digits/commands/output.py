@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -32,14 +33,21 @@ def _escape(error: UnicodeError) -> tuple[str | bytes, int]:
         return codecs.lookup_error("backslashreplace")(error)
 
 
-def printable(text: str) -> str:
-    r"""A text on one line: line feeds and other control characters in a file's name as \n, \x1b."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda match: repr(match[0])[1:-1], text)
-
-
 def percent(share: float, form: str = ".6g") -> str:
     """A share as a percentage: 0.95 as 95 %, or 95.00 % in the form ".2f"."""
     return f"{100 * share:{form}} %"
+
+
+def probability_text(probability: float | None) -> str:
+    """A probability as a percentage; nothing but 1 reads as 100 %."""
+    if probability is None:
+        return "-"
+    return ">99.9 %" if 0.9995 <= probability < 1 else percent(probability, ".1f")
+
+
+def file_name(path: str) -> str:
+    """The name of a file, without its folder, as a figure can show it."""
+    return os.fsencode(Path(path).name).decode(errors="replace")
 
 
 def code_span(text: str) -> str:

@@ -2,20 +2,18 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from digits.commands.output import check_writable, percent, printable, write_png
-from digits.commands.runs import mlflow_errors_as_bad_input, open_runs
+from digits.commands.output import check_writable, file_name, probability_text, write_png
+from digits.commands.readers import add_model, open_reader
 from digits.common.errors import BadInput
-from digits.experiments.git import ROOT
+from digits.common.text import name_some, printable
 
 if TYPE_CHECKING:
-    from digits.inference.reader import Answer, Reader
+    from digits.inference.reader import Answer
 
 HELP = "the digit on a picture, with its probability"
 
@@ -37,21 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain", type=Path, metavar="PATH", help="write a picture of what the model saw (PNG)"
     )
-    parser.add_argument(
-        "--champion",
-        action="store_true",
-        help="by the champion in MLflow's registry, not the workspace's model",
-    )
+    add_model(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print an answer for each picture; the exit code is 1 when one of them has none."""
     from tqdm import tqdm
 
-    from digits.inference.paths import picture_files
+    from digits.pictures.paths import picture_files
 
     check_writable("--explain", arguments.explain)
-    reader = _champion() if arguments.champion else _workspace()
+    reader = open_reader(arguments.model)
     paths = list(picture_files(arguments.pictures))
     n_answers = 0
     unanswered: list[str] = []
@@ -72,49 +66,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.explain:
         _write_explanation(explained, arguments.explain)
     if unanswered and n_answers > 1:
-        print(printable(f"digits: {_count(unanswered, n_answers)}"), file=sys.stderr)
+        names = name_some(unanswered, MAX_NAMED)  # each had its own sentence before
+        print(f"digits: {len(unanswered)} of {n_answers} not answered: {names}.", file=sys.stderr)
     return 1 if unanswered else 0
 
 
-def _workspace() -> "Reader":
-    from digits.inference.reader import load_reader
-
-    target = workspace_target()
-    return load_reader(ROOT / "models" / "model.skops", ROOT / "models" / "validation", target)
-
-
-def workspace_target() -> int | str:
-    """The target of the workspace's model. Raises NotOneResult when that is not dvc.lock's."""
-    from digits.experiments.names import WORKSPACE
-    from digits.experiments.revisions import open_result
-
-    with open_result(ROOT, WORKSPACE) as result:
-        result.check("validation")  # the model belongs to it
-        target: int | str = result.params["target"]
-    return target
-
-
-def _champion() -> "Reader":
-    from digits.inference.reader import load_reader
-    from digits.tracking.registry import download_champion
-
-    with mlflow_errors_as_bad_input(), TemporaryDirectory() as temporary:
-        files = download_champion(open_runs(), Path(temporary))
-        return load_reader(files.model, files.validation, files.target)
-
-
-def _count(unanswered: Sequence[str], n_answers: int) -> str:
-    """How many pictures have no answer, and which: each had its own sentence before."""
-    named = ", ".join(unanswered[:MAX_NAMED])
-    further = len(unanswered) - MAX_NAMED
-    return (
-        f"{len(unanswered)} of {n_answers} not answered: {named}"
-        f"{f' and {further} more' if further > 0 else ''}."
-    )
-
-
 def _text_line(answer: "Answer") -> str:
-    return f"{answer.name}  {answer.digit}  {_probability(answer.probability)}"
+    return f"{answer.name}  {answer.digit}  {probability_text(answer.probability)}"
 
 
 def _json_line(answer: "Answer") -> str:
@@ -124,21 +82,14 @@ def _json_line(answer: "Answer") -> str:
     return json.dumps(of_picture | {"digit": answer.digit, "probability": answer.probability})
 
 
-def _probability(probability: float | None) -> str:
-    """A probability as a percentage; nothing but 1 reads as 100 %."""
-    if probability is None:
-        return "-"
-    return ">99.9 %" if 0.9995 <= probability < 1 else percent(probability, ".1f")
-
-
 def _write_explanation(answers: Sequence["Answer"], path: Path) -> None:
     from digits.commands.side_by_side import pictures_as_read
-    from digits.inference.photo import thumbnail
+    from digits.pictures.photo import thumbnail
 
     if not answers:
         raise BadInput(f"--explain {path} was not written: no picture could be read.")
-    captions = [f"{answer.digit}   {_probability(answer.probability)}" for answer in answers]
-    names = [os.fsencode(Path(answer.name).name).decode(errors="replace") for answer in answers]
+    captions = [f"{answer.digit}   {probability_text(answer.probability)}" for answer in answers]
+    names = [file_name(answer.name) for answer in answers]
     pictures = [thumbnail(answer.path, page=answer.page or 1) for answer in answers]
     images = [answer.image for answer in answers if answer.image is not None]
     write_png("--explain", pictures_as_read(pictures, images, names, captions), path)

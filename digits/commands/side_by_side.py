@@ -75,6 +75,7 @@ def pictures_as_read(
     images: Sequence[NDArray[np.uint8]],
     names: Sequence[str],
     answers: Sequence[str],
+    title: str = "The picture, and what the model saw of it",
 ) -> Figure:
     """Each picture beside the image that the model reads of it, the answer above, the name below.
 
@@ -88,13 +89,16 @@ def pictures_as_read(
         Of the files.
     answers : sequence of str
         As shown.
+    title : str, optional
+        Of the figure.
     """
     columns = min(5, len(pictures))
     lines = -(-len(pictures) // columns)
     width = max(columns, 2) * _PAIR_WIDTH * _SIDE  # two are as wide as the title
-    size = (width, lines * _PAIR_HEIGHT * _SIDE + 0.45)
+    heading = textwrap.wrap(title, int(11 * width))
+    size = (width, lines * _PAIR_HEIGHT * _SIDE + 0.25 + 0.2 * len(heading))
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-    figure.suptitle("The picture, and what the model saw of it", fontsize=11)
+    figure.suptitle("\n".join(heading), fontsize=11)
     axes = figure.add_subplot()
     for number, (picture, image, name, answer) in enumerate(
         zip(pictures, images, names, answers, strict=True)

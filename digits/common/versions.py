@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-# What splits, augments, learns and measures, and what draws. Others change no result.
+# What splits, augments, learns and measures, and what draws and reads pictures. Others change no
+# result.
 COMPUTING = ("joblib", "numpy", "scikit-learn", "scipy", "skops", "threadpoolctl")
 DRAWING = ("matplotlib", "pillow")
 

@@ -22,17 +22,23 @@ class DataSet:
     labels : ndarray of shape (n,), uint8
         The digits 0 to 9.
     n_train : int
-        How many of them, from the first on, are meant for training.
+        How many of them, from the first on, are meant for training: all of them, if the data set
+        has no test images of its own.
+    n_extra : int, default=0
+        How many of them, the last, are a person's extra pictures, for training alone. They come
+        last, so that the rows of all others are the same with and without them.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     n_train: int
+    n_extra: int = 0
 
     @property
     def sha256(self) -> str:
-        """The digest of pixels, labels, their order and `n_train`, as 64 hexadecimal digits."""
-        return sha256(self.images, self.labels, np.array(self.n_train, np.int64))
+        """The digest of pixels, labels, their order and the numbers, as 64 hexadecimal digits."""
+        numbers = [self.n_train, self.n_extra] if self.n_extra else self.n_train
+        return sha256(self.images, self.labels, np.array(numbers, np.int64))
 
 
 def check_digest(data: DataSet, name: str, pinned: str | None) -> DataSet:
@@ -64,7 +70,8 @@ def save_raw(data: DataSet, folder: Path) -> None:
     """Write a data set to a folder: images.npy, labels.npy, and about.json with its digest."""
     np.save(folder / "images.npy", data.images)
     np.save(folder / "labels.npy", data.labels)
-    write_json(folder / "about.json", {"n_train": data.n_train, "sha256": data.sha256})
+    extra = {"n_extra": data.n_extra} if data.n_extra else {}
+    write_json(folder / "about.json", {"n_train": data.n_train, "sha256": data.sha256} | extra)
 
 
 def open_raw(folder: Path) -> DataSet:
@@ -78,9 +85,9 @@ def open_raw(folder: Path) -> DataSet:
     images = open_array(folder / "images.npy", np.uint8, (None, None, None))
     labels = open_array(folder / "labels.npy", np.uint8, (len(images),))
     about = read_json(folder / "about.json")
-    match about:
-        case {"n_train": int(n_train), "sha256": str(digest)}:
-            return check_digest(DataSet(images, labels, n_train), str(folder), digest)
+    match {"n_extra": 0} | about:
+        case {"n_train": int(n_train), "sha256": str(digest), "n_extra": int(n_extra)}:
+            return check_digest(DataSet(images, labels, n_train, n_extra), str(folder), digest)
     raise BadInput(
         f"{folder / 'about.json'} holds {about}, allowed are n_train and sha256; "
         "`dvc repro` makes it again."

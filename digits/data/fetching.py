@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import platformdirs
 
 from digits.common.errors import BadInput
@@ -39,20 +40,69 @@ def fetch_dataset(dataset: str, sha256: str | None, own: Path) -> DataSet:
     if not found:
         allowed = ", ".join(allowed_datasets())
         raise BadInput(f"fetch.dataset is {dataset!r}, allowed are {allowed}.")
-    source, folder = found
+    source, _ = found
     if source.takes_folder:
-        return check_digest(source.fetch(_own_folder(dataset, folder, own)), dataset, sha256)
+        path = _own_folder("fetch.dataset", dataset, own)
+        return check_digest(source.fetch(path), dataset, sha256)
     if source.is_download:
         return _fetch_once(source)
     return check_digest(source.fetch(), dataset, source.sha256)
 
 
-def _own_folder(dataset: str, folder: str, own: Path) -> Path:
+def add_extra(data: DataSet, dataset: str, extra: str, own: Path) -> DataSet:
+    """Add a person's labelled pictures to a data set, for training alone.
+
+    Parameters
+    ----------
+    data : DataSet
+        As `fetch_dataset` returns it.
+    dataset, extra : str
+        As `fetch.dataset` and `fetch.extra` in params.yaml. Of a folder with train/ and test/, the
+        pictures in train/ are added.
+    own : Path
+        As of `fetch_dataset`.
+
+    Raises
+    ------
+    BadInput
+        When the folder is one of the data set's, the images are not square, and as
+        `read_pictures` and `fetch_dataset`.
+    """
+    from digits.data.loaders import read_pictures
+    from digits.pictures.labelled import find_parts
+
+    folder = _own_folder("fetch.extra", extra, own)
+    source, name = find_source(dataset) or (None, "")
+    if source and source.takes_folder:
+        other = Path(os.path.normpath(name))
+        if folder == other or folder in other.parents or other in folder.parents:
+            raise BadInput(
+                f"fetch.extra is {extra!r}, but fetch.dataset is {dataset!r}: allowed is another "
+                "folder, since test images must not be learned from."
+            )
+    _, height, width = data.images.shape
+    if height != width:
+        raise BadInput(
+            f"fetch.extra is {extra!r}, but the images of {dataset} have {height} x {width} "
+            "pixels: allowed is a data set of square ones."
+        )
+    train, _ = find_parts(folder) or (folder, None)
+    images, labels = read_pictures(train, height)
+    return DataSet(
+        np.concatenate([data.images, images]),
+        np.concatenate([data.labels, labels]),
+        data.n_train,
+        len(images),
+    )
+
+
+def _own_folder(key: str, value: str, own: Path) -> Path:
     """Return a folder of a person's own data, in which DVC notices every change."""
+    folder = value.partition(":")[2]
     path = Path(os.path.normpath(folder))
     if own not in path.parents:
         raise BadInput(
-            f"fetch.dataset is {dataset!r}, allowed is a folder below {own.as_posix()}: move "
+            f"{key} is {value!r}, allowed is a folder below {own.as_posix()}: move "
             f"{folder} there, or make a folder there and link the files into it, since a change "
             "of them is noticed there alone."
         )

@@ -1,16 +1,22 @@
-"""Loaders of data sets: from a table, from IDX files, and from scikit-learn."""
+"""Loaders of data sets: from a table, IDX files, folders of pictures, and from scikit-learn."""
 
+import logging
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
 
 from digits.common.errors import BadInput
+from digits.common.text import name_some, printable
 from digits.data.dataset import DataSet
 from digits.data.idx import FILES, parse_idx
 
+log = logging.getLogger(__name__)
+
+SIDE = 28  # pixels of the images that pictures become: as MNIST's
 DIGITS_8X8_TRAIN = 1_497  # of 1,797: five sixths, as in MNIST
 
 
@@ -83,6 +89,86 @@ def from_folder(folder: Path) -> DataSet:
     if missing:
         raise BadInput(f"{folder.absolute()} lacks {', '.join(missing)} (each raw or with .gz).")
     return from_files(contents)
+
+
+def from_pictures(folder: Path) -> DataSet:
+    """Read a folder of labelled pictures, each brought to MNIST's form as `predict` does it.
+
+    Parameters
+    ----------
+    folder : Path
+        With a subfolder for each digit, 0 to 9, or with such subfolders in train/ and in test/.
+        Without these, no image is a test image.
+
+    Raises
+    ------
+    BadInput
+        When a digit has no picture, and as `read_pictures` and `find_parts`.
+    """
+    from digits.pictures.labelled import find_labelled, find_parts
+
+    parts = find_parts(folder) or (folder,)
+    for part in parts:
+        if missing := find_labelled(part).missing:
+            raise BadInput(
+                f"{part} has no pictures of {', '.join(missing)}: allowed is a data set with some "
+                "of each digit, in subfolders 0 to 9."
+            )
+    images, labels = zip(*(read_pictures(part, SIDE) for part in parts), strict=True)
+    return DataSet(np.concatenate(images), np.concatenate(labels), n_train=len(images[0]))
+
+
+def read_pictures(folder: Path, side: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read labelled pictures: all of them, or none.
+
+    Parameters
+    ----------
+    folder : Path
+        With subfolders 0 to 9, of which some may be missing.
+    side : int
+        Height and width of the images, in pixels.
+
+    Returns
+    -------
+    images : ndarray of shape (n, side, side), uint8
+        255 being ink; one for each page of each file, digit by digit, in natural order.
+    labels : ndarray of shape (n,), uint8
+        The digits.
+
+    Raises
+    ------
+    BadInput
+        When something has no label, or is no picture of a single digit; each is named in the log.
+    """
+    # Pillow and SciPy: half a second that no other data set needs.
+    from digits.pictures.batches import extract_in_batches
+    from digits.pictures.labelled import MAX_NAMED, find_labelled, label_of
+
+    pictures = find_labelled(folder)
+    unusable = {
+        str(stray): f"{stray} is in none of the subfolders 0 to 9, and so has no label."
+        for stray in pictures.strays
+    }
+    images, labels = [], []
+    total = len(pictures.files)
+    with tqdm(total=total, desc="reading", unit="picture", disable=None, leave=False) as bar:
+        for pages in extract_in_batches(pictures.files, side):
+            for page in pages:
+                if isinstance(page.image, BadInput):
+                    unusable[page.name] = str(page.image)
+                else:
+                    images.append(page.image)
+                    labels.append(label_of(page.path))
+            bar.update(len({page.path for page in pages}))
+    for sentence in unusable.values():
+        log.warning("%s", printable(sentence))
+    if unusable:
+        raise BadInput(
+            f"{printable(str(folder))}: of {len(images) + len(unusable)} pictures, "
+            f"{len(unusable)} cannot be used ({name_some(unusable, MAX_NAMED)}), so none was: mend "
+            "or remove them, as the lines above say what is wrong with each."
+        )
+    return np.stack(images), np.array(labels, np.uint8)
 
 
 def digits_8x8() -> DataSet:

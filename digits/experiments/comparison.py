@@ -154,7 +154,7 @@ def _check_comparable(a: Revision, b: Revision) -> None:
             "allowed is one test set (fetch and split alike)."
         )
     # Validation has no digest of its images, and rows of another data set are other images.
-    if "test_set" not in a.metrics and a.params["fetch"] != b.params["fetch"]:
+    if "test_set" not in a.metrics and a.data_set != b.data_set:
         raise BadInput(
             f"{a.name} and {b.name} are about different data sets: allowed is one fetch.dataset."
         )

@@ -210,7 +210,7 @@ def _rank(
     if first is None or other is None:
         return Rank(name, metrics, NOT_HERE)
     paired = compare_validation(first.predictions, other.predictions, confidence)
-    if paired is None or first.params["fetch"] != other.params["fetch"]:
+    if paired is None or first.data_set != other.data_set:
         return Rank(name, metrics, OTHER_IMAGES)
     return Rank(
         name,

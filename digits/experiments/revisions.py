@@ -61,6 +61,11 @@ class Revision:
     metrics: Mapping[str, Any]
     predictions: Predictions
 
+    @property
+    def data_set(self) -> dict[str, Any]:
+        """The params of `fetch`, but for the extra pictures: no image of them is ever scored."""
+        return {name: value for name, value in self.params["fetch"].items() if name != "extra"}
+
 
 class Result:
     """What one revision or the workspace made.

@@ -17,6 +17,7 @@ from digits.experiments.git import (
     short_head_commit,
 )
 from digits.experiments.provenance import CODE_PATHS, locked_hashes, parse_locked_hashes
+from digits.params.datasets import find_source
 from digits.params.nested import flatten
 
 LONGEST = 40  # letters for the params that are not HEAD's
@@ -45,8 +46,9 @@ def run_name(experiment: str) -> str:
     changed = _changed_params()
     parts = [f"{branch_name(Path()) or 'HEAD'}-{commit}", _describe(changed), _changed_code()]
     # Other params of `fetch` say it in words, but a folder of one's own may hold anything.
-    own = str(changed.get("fetch.dataset", "")).startswith("idx:")
-    if own or not any(key.startswith("fetch.") for key in changed):
+    fetched = [str(value) for key, value in changed.items() if key.startswith("fetch.")]
+    sources = [source for source, _ in filter(None, map(find_source, fetched))]
+    if not fetched or any(source.takes_folder for source in sources):
         parts.append(_changed_data())
     return "-".join(filter(None, parts))
 

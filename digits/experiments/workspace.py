@@ -23,6 +23,9 @@ from digits.experiments.lock import (
     Part,
     differing_params,
 )
+from digits.params.datasets import find_source
+
+OWN = "data/own"  # of a person's own data, which DVC watches as a whole
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +58,7 @@ def check_workspace(repo: Repo, lock: Lock, part: Part) -> None:
     try:
         stages = [repo.stage.load_one(str(root / "dvc.yaml"), name) for name in STAGES[part]]
         params = _edited_params(stages, differing)
-        code = list(dict.fromkeys(_edited_inputs(root, stages)))
+        code = list(dict.fromkeys(_edited_inputs(root, stages, lock)))
         outs = [out for stage in stages for out in stage.outs if _is_another(out)]
         others = [_describe(root, out) for out in outs]
     except DvcException as error:
@@ -115,8 +118,10 @@ def _edited_params(stages: list[Stage], differing: dict[str, str]) -> list[str]:
     return [_enumerate(clauses or [f"{PARAMS} changed since these results were made"])]
 
 
-def _edited_inputs(root: Path, stages: list[Stage]) -> Iterator[str]:
+def _edited_inputs(root: Path, stages: list[Stage], lock: Lock) -> Iterator[str]:
     """The code and the data of one's own that changed since the stages ran."""
+    fetched = [find_source(str(value)) for value in lock.params()["fetch"].values()]
+    reads_own = any(source.takes_folder for source, _ in filter(None, fetched))
     made = {out.fs_path for stage in stages for out in stage.outs}
     for stage in stages:
         if stage.changed_stage():
@@ -124,8 +129,9 @@ def _edited_inputs(root: Path, stages: list[Stage]) -> Iterator[str]:
         for dep in stage.deps:
             if isinstance(dep, ParamsDependency) or dep.fs_path in made:
                 continue
-            if dep.workspace_status():
-                yield _path(root, dep)
+            path = _path(root, dep)
+            if (reads_own or path != OWN) and dep.workspace_status():
+                yield path
 
 
 def _is_another(out: Output) -> bool:

@@ -1,1 +1,1 @@
-"""From a photograph to the digit on it."""
+"""A fitted model put to work on pictures."""

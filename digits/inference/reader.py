@@ -1,11 +1,8 @@
 """A fitted model put to work on pictures: its prediction for each, with the probability of it."""
 
 import logging
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from math import isqrt
 from pathlib import Path
 
@@ -14,18 +11,14 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
-from digits.common.resources import n_threads
 from digits.common.versions import installed_versions, other_versions, read_versions
-from digits.inference.handwriting import extract_digits
-from digits.inference.photo import page_name
 from digits.metrics.calibration import Calibration, fit_calibration, probabilities
 from digits.metrics.predictions import Predictions, decide, decision_scores, has_probability
 from digits.models.persistence import load_model
+from digits.pictures.batches import BATCH, Page, extract_in_batches
+from digits.pictures.photo import page_name
 
 log = logging.getLogger(__name__)
-
-# Pictures read before the model is asked: memory stays flat, and answers come as they are ready.
-BATCH = 250
 
 
 @dataclass(frozen=True)
@@ -93,29 +86,12 @@ class Reader:
         paths : iterable of Path
             The pictures.
         batch : int, default=BATCH
-            How many are in memory at a time.
+            How many are in memory at a time; answers come as they are ready.
         """
-        remaining = iter(paths)
-        with ThreadPoolExecutor(n_threads()) as pool:
-            while pictures := list(islice(remaining, batch)):
-                with warnings.catch_warnings():
-                    # Of large pictures and damaged EXIF; what counts is whether it can be read.
-                    warnings.filterwarnings("ignore", module=r"PIL\.")
-                    extracted = list(pool.map(self._extract, pictures))
-                pages = [
-                    (path, number if len(images) > 1 else None, image)
-                    for path, images in zip(pictures, extracted, strict=True)
-                    for number, image in enumerate(images, 1)
-                ]
-                for start in range(0, len(pages), batch):
-                    yield from self._answer(pages[start : start + batch])
+        for pages in extract_in_batches(paths, self.side, batch):
+            yield from self._answer(pages)
 
-    def _extract(self, path: Path) -> list[NDArray[np.uint8] | BadInput]:
-        return list(extract_digits(path, self.side))
-
-    def _answer(
-        self, pages: Sequence[tuple[Path, int | None, NDArray[np.uint8] | BadInput]]
-    ) -> Iterator[Answer]:
+    def _answer(self, pages: Sequence[Page]) -> Iterator[Answer]:
         readable = [image for *_, image in pages if not isinstance(image, BadInput)]
         predicted = iter(self.predict(np.stack(readable)) if readable else [])
         for path, page, image in pages:

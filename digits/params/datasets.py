@@ -84,7 +84,14 @@ SOURCES: tuple[Source, ...] = (
         "your own four IDX files, as MNIST has them, in a folder below data/own",
         "digits.data.loaders:from_folder",
     ),
+    Source(
+        "images:FOLDER",
+        "your own pictures, in a folder below data/own with a subfolder for each digit, 0 to 9; "
+        "with train/ and test/ above them, or with split.strategy shuffled",
+        "digits.data.loaders:from_pictures",
+    ),
 )
+EXTRA = "images:FOLDER"  # what `fetch.extra` may be
 
 
 def find_source(dataset: str) -> tuple[Source, str] | None:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
-from digits.params.datasets import SOURCES, allowed_datasets, find_source
+from digits.params.datasets import EXTRA, SOURCES, allowed_datasets, find_source
 from digits.params.fields import (
     Folds,
     Fraction,
@@ -44,9 +44,17 @@ def _digest(value: str) -> str:
     return value
 
 
+def _known_extra(value: str) -> str:
+    found = find_source(value)
+    if not found or found[0].name != EXTRA:
+        raise ValueError(f"allowed are null and {EXTRA}")
+    return value
+
+
 class Fetch(Section):
     dataset: Annotated[str, AfterValidator(_known_dataset)]
     sha256: Annotated[str, AfterValidator(_digest)] | None
+    extra: Annotated[str, AfterValidator(_known_extra)] | None
 
     @model_validator(mode="after")
     def _only_of_ones_own(self) -> Self:

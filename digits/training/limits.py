@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from digits.common.errors import BadInput
-from digits.data.folds import TEST
 from digits.features.catalogue import n_features
 from digits.models.committee import Committee
 from digits.models.families import PipelineOptions
@@ -44,7 +43,7 @@ def check_limits(
     BadInput
         When a number of clusters, components or neighbours is larger than what there is.
     """
-    largest_fold = np.bincount(fold[fold != TEST]).max()
+    largest_fold = np.bincount(fold[fold >= 0]).max()
     limits = {"images of a fit": data.n_originals - int(largest_fold)}
     if subsets:
         limits["images of the smallest of train.train_sizes"] = len(subsets[0])

@@ -13,7 +13,8 @@ from matplotlib.image import imread
 from PIL import Image
 
 from digits.__main__ import main
-from digits.commands import predict
+from digits.commands import readers
+from digits.commands.output import probability_text
 from tests.drawn import encoded
 from tests.reading import HELD_OUT, SVM, save_svm, write_picture, y
 from tests.scratch import Project
@@ -24,8 +25,8 @@ from tests.small import IMAGES
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a model of the ten digits; whether it is dvc.lock's is not asked here."""
     save_svm(tmp_path / "models")
-    monkeypatch.setattr(predict, "ROOT", tmp_path)
-    monkeypatch.setattr(predict, "workspace_target", lambda: "digit")
+    monkeypatch.setattr(readers, "ROOT", tmp_path)
+    monkeypatch.setattr(readers, "workspace_target", lambda: "digit")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -164,7 +165,7 @@ def test_json_is_a_line_for_each(workspace: Path, capsys: pytest.CaptureFixture[
 
 
 def test_nothing_but_certainty_reads_as_100_percent() -> None:
-    texts = [predict._probability(probability) for probability in (1.0, 0.99999, 0.9994, 0.5, None)]
+    texts = [probability_text(probability) for probability in (1.0, 0.99999, 0.9994, 0.5, None)]
     assert texts == ["100.0 %", ">99.9 %", "99.9 %", "50.0 %", "-"]
 
 

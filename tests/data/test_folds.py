@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
 from digits.common.errors import BadInput
-from digits.data.folds import TEST, assign_folds, make_target
+from digits.data.folds import EXTRA, TEST, assign_folds, make_target
 from digits.data.loaders import digits_8x8
 from tests.small import IMAGES, LABELS
 
@@ -112,3 +112,37 @@ def test_the_target_is_the_digits_or_yes_and_no() -> None:
     np.testing.assert_array_equal(make_target(LABELS, "digit"), LABELS)
     yes = make_target(LABELS, 0)
     assert yes.dtype == bool and yes.sum() == (LABELS == 0).sum() > 0
+
+
+@pytest.mark.parametrize("strategy", ["canonical", "shuffled"])
+def test_extra_pictures_are_in_no_fold_and_move_no_other_image(strategy: str) -> None:
+    without = assign_folds(LABELS, N_TRAIN, strategy, 6, "digit", seed=7)
+    labels = np.concatenate([LABELS, np.full(30, 4, np.uint8)])
+    fold = assign_folds(labels, N_TRAIN, strategy, 6, "digit", seed=7, n_extra=30)
+    np.testing.assert_array_equal(fold[:-30], without)
+    assert (fold[-30:] == EXTRA).all() and EXTRA < TEST
+
+
+class TestWithoutTestImages:
+    def test_canonical_is_bad_input(self) -> None:
+        labels = np.concatenate([LABELS, LABELS[:5]])
+        with pytest.raises(BadInput, match="canonical, but the data set has no test images of its"):
+            assign_folds(labels, len(LABELS), "canonical", 6, "digit", seed=0, n_extra=5)
+
+    def test_shuffled_draws_a_seventh_stratified(self) -> None:
+        fold = assign_folds(LABELS, len(LABELS), "shuffled", 6, "digit", seed=0)
+        test = fold == TEST
+        assert test.sum() == round(len(LABELS) / 7)
+        by_digit = np.bincount(LABELS[test], minlength=10) / np.bincount(LABELS)
+        np.testing.assert_allclose(by_digit, 1 / 7, atol=0.01)
+
+    @pytest.mark.parametrize(
+        ("labels", "named"),
+        [
+            ([*range(10)] * 6, "9 of 60 images would be test images"),
+            ([*range(9)] * 20 + [9], "and 1 of all are labelled 9"),
+        ],
+    )
+    def test_too_few_to_draw_from_are_bad_input(self, labels: list[int], named: str) -> None:
+        with pytest.raises(BadInput, match=f"^split.strategy is shuffled, but .*{named}"):
+            assign_folds(np.array(labels, np.uint8), len(labels), "shuffled", 2, "digit", seed=0)

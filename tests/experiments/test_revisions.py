@@ -235,6 +235,16 @@ def test_settings_that_dvc_cannot_read_are_a_sentence(tmp_path: Path) -> None:
         read_revision(tmp_path, "workspace")
 
 
+def test_extra_pictures_leave_validation_on_the_same_images() -> None:
+    """They are in no fold. Older results have no such param."""
+    older, plain, extra = (
+        Revision(name, {"fetch": {"dataset": "x"} | more}, {"n": 9}, A.predictions)
+        for name, more in (("older", {}), ("plain", {"extra": None}), ("extra", {"extra": "y"}))
+    )
+    assert compare(older, plain).params == {}
+    assert compare(plain, extra).params == {"fetch.extra": (None, "y")}
+
+
 @pytest.mark.slow
 def test_a_report_says_what_it_was_not_compared_with(project: Project) -> None:
     said = project.run("python", "-m", "digits", "report", "typo")

@@ -42,7 +42,8 @@ def project(two_branches: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         module = import_module(f"digits.commands.{name}")
         if hasattr(module, "ROOT"):
             monkeypatch.setattr(module, "ROOT", two_branches.path)
-    monkeypatch.setattr("digits.commands.runs.ROOT", two_branches.path)
+    for module in ("runs", "readers"):
+        monkeypatch.setattr(f"digits.commands.{module}.ROOT", two_branches.path)
     names._warn.cache_clear()
     two_branches.git("switch", "-qf", "main")
     two_branches.dvc("checkout", "--force", "-q")
@@ -236,3 +237,16 @@ def _state(project: Project) -> tuple[str, str, dict[Path, bytes]]:
     files = [file for folder in ("models", "data") for file in (project.path / folder).rglob("*")]
     contents = {file: file.read_bytes() for file in files if file.is_file()}
     return project.git("rev-parse", "--abbrev-ref", "HEAD"), project.git("status", "-s"), contents
+
+
+def test_pictures_of_ones_own_that_no_param_names_are_no_other_result(
+    project: Project, says: Says
+) -> None:
+    """They are put there to be scored, or to be learned from later."""
+    mine = project.path / "data" / "own" / "mine"
+    (mine / "7").mkdir(parents=True)
+    try:
+        (mine / "7" / "a.png").write_bytes(b"x")
+        assert "the same" in says("compare", "main")
+    finally:
+        shutil.rmtree(mine)

@@ -15,11 +15,11 @@ from scipy.special import expit, softmax
 
 from digits.common.errors import BadInput
 from digits.common.files import write_json
-from digits.inference import photo
-from digits.inference.handwriting import extract_digit
-from digits.inference.paths import natural_key, picture_files
 from digits.inference.reader import Answer, Reader, load_reader
 from digits.models.persistence import save_model, save_versions
+from digits.pictures import photo
+from digits.pictures.handwriting import extract_digit
+from digits.pictures.paths import natural_key, picture_files
 from tests.drawn import kinds
 from tests.imports import ROOT
 from tests.reading import HELD_OUT, LEARN, SVM, X, predictions_of, save_svm, write_picture, y
@@ -223,7 +223,7 @@ def test_memory_is_flat(models: Path, tmp_path: Path) -> None:
     code = """
 import sys; from pathlib import Path
 from digits.common.resources import peak_memory
-from digits.inference.paths import pictures_in
+from digits.pictures.paths import pictures_in
 from digits.inference.reader import load_reader
 models, folder, n = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 reader = load_reader(models / "model.skops", None, "digit")

@@ -30,6 +30,9 @@ def test_the_committed_file_is_read_as_dvc_reads_it() -> None:
         ("augment.rotations", "[-10, 1e1]", [-10.0, 10.0]),
         ("augment.shifts", "[]", []),
         ("fetch.dataset", "idx:some folder/é", "idx:some folder/é"),
+        ("fetch.dataset", "images:some folder/é", "images:some folder/é"),
+        ("fetch.extra", "images:some folder/é", "images:some folder/é"),
+        ("fetch.extra", "~", None),
         ("evaluate.confidence", ".95", 0.95),
         ("models.svm.gamma", "scale", "scale"),
         ("models.svm.gamma", "1e-3", 0.001),
@@ -85,7 +88,7 @@ def test_only_ones_own_data_set_can_be_pinned(dataset: str) -> None:
     sentence = complaint(edited({"fetch.dataset": dataset, "fetch.sha256": DIGEST}))
     assert sentence == (
         f"fetch: sha256 is set, but {dataset} is pinned already: "
-        "allowed is null, or a dataset of idx:FOLDER."
+        "allowed is null, or a dataset of idx:FOLDER or images:FOLDER."
     )
     parse_params(edited({"fetch.dataset": "idx:folder", "fetch.sha256": DIGEST}))
 

@@ -13,9 +13,9 @@ from PIL import Image
 from scipy import ndimage
 
 from digits.common.errors import BadInput
-from digits.inference.ink import NoInk, clean, from_paper, ink_of
-from digits.inference.photo import name_of, read_pages, read_picture
-from digits.inference.single import why_not_single
+from digits.pictures.ink import NoInk, clean, from_paper, ink_of
+from digits.pictures.photo import name_of, read_pages, read_picture
+from digits.pictures.single import why_not_single
 
 _EDGE = 0.15  # of full ink: what is darker lies in the box around the digit
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from digits.inference.grain import grain_of
+from digits.pictures.grain import grain_of
 
 # Pixels of the shorter side: smaller pictures have strokes as thin as lines.
 _SMALL = 40

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from scipy import ndimage
 
-from digits.inference.grain import grain_of
-from digits.inference.ruling import remove_ruling
+from digits.pictures.grain import grain_of
+from digits.pictures.ruling import remove_ruling
 
 # Pixels of the shorter side: smaller pictures have strokes of a pixel or two, and are not smoothed.
 _SMALL = 40

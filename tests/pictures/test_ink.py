@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from digits.inference.ink import (
+from digits.pictures.ink import (
     NoInk,
     clean,
     find_ink,

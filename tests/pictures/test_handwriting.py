@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from digits.common.errors import BadInput
-from digits.inference.handwriting import extract_digit, normalize, thicken
+from digits.pictures.handwriting import extract_digit, normalize, thicken
 from tests.drawn import (
     IMAGES_8X8,
     alike,
@@ -105,7 +105,7 @@ def test_memory_is_bounded_for_a_picture_of_48_million_pixels(
     page.save(tmp_path / "page", kind)
     code = (
         "import sys; from pathlib import Path; import numpy as np\n"
-        "from digits.inference.handwriting import extract_digit\n"
+        "from digits.pictures.handwriting import extract_digit\n"
         "from digits.common.resources import peak_memory\n"
         "before = peak_memory(); np.save(sys.argv[2], extract_digit(Path(sys.argv[1]), 28))\n"
         "print(peak_memory() - before)"

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from digits.common.errors import BadInput
-from digits.inference.handwriting import extract_digit
-from digits.inference.ruling import remove_ruling
+from digits.pictures.handwriting import extract_digit
+from digits.pictures.ruling import remove_ruling
 from tests.drawn import digit, encoded, grained, kinds, painted, to_uint8
 from tests.no_digit import TOUCHING, hard_digits, picture_of, without_a_digit
 from tests.small import IMAGES

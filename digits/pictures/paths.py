@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from math import inf
 from pathlib import Path
 
-# What desktops put into folders. Names that begin with a dot are nobody's pictures either.
-_OF_DESKTOPS = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
+from digits.common.files import is_clutter
 
 
 def picture_files(names: Iterable[str]) -> Iterator[Path]:
@@ -33,7 +32,7 @@ def picture_files(names: Iterable[str]) -> Iterator[Path]:
             # Path.glob takes no absolute patterns.
             found = {Path(match) for match in glob.glob(name, recursive=True)}  # noqa: PTH207
             above = {folder for match in found for folder in match.parents}
-            files = _visible(found - above)  # what is in a folder may match too, as that of **
+            files = visible(found - above)  # what is in a folder may match too, as that of **
         else:
             files = [path]
         yield from files or [path]
@@ -45,18 +44,14 @@ def pictures_in(folder: Path) -> list[Path]:
     None if the folder must not be read.
     """
     try:
-        return _visible(folder.iterdir())
+        return visible(folder.iterdir())
     except OSError:
         return []
 
 
-def _visible(paths: Iterable[Path]) -> list[Path]:
-    visible = (
-        path
-        for path in paths
-        if not path.name.startswith((".", "~$")) and path.name.lower() not in _OF_DESKTOPS
-    )
-    return sorted(visible, key=natural_key)
+def visible(paths: Iterable[Path]) -> list[Path]:
+    """Those of some paths that are not hidden or left by desktops, in natural order."""
+    return sorted((path for path in paths if not is_clutter(path.name)), key=natural_key)
 
 
 def natural_key(path: Path) -> tuple[list[tuple[float, str]], str]:

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from digits.common.errors import BadInput
-from digits.inference.handwriting import extract_digit
-from digits.inference.ink import find_ink
-from digits.inference.photo import flatten_transparency, read_picture, thumbnail
+from digits.pictures.handwriting import extract_digit
+from digits.pictures.ink import find_ink
+from digits.pictures.photo import flatten_transparency, read_picture, thumbnail
 from tests.drawn import alike, digit, encoded, painted, to_uint8
 
 ORIENTATIONS = {

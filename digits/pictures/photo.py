@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from digits.common.errors import BadInput
-from digits.inference.paths import pictures_in
+from digits.pictures.paths import pictures_in
 
 # What Pillow reads by itself: its reader of EPS would start another program.
 FORMATS = (
