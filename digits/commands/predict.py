@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from digits.commands.output import check_writable, percent, printable, write_png
-from digits.commands.runs import mlflow_errors_as_bad_input, open_runs
+from digits.commands.runs import download, mlflow_errors_as_bad_input
 from digits.common.errors import BadInput
 from digits.experiments.git import ROOT
 
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     from digits.inference.paths import picture_files
 
     check_writable("--explain", arguments.explain)
-    reader = _champion() if arguments.champion else _workspace()
+    reader = open_reader("champion" if arguments.champion else "workspace")
     paths = list(picture_files(arguments.pictures))
     n_answers = 0
     unanswered: list[str] = []
@@ -76,11 +76,28 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if unanswered else 0
 
 
-def _workspace() -> "Reader":
+def open_reader(model: str) -> "Reader":
+    """A model, ready to read pictures.
+
+    Parameters
+    ----------
+    model : str
+        "workspace", "champion", or a run's id or name.
+
+    Raises
+    ------
+    BadInput
+        When there is no such model, or the workspace is not one result.
+    """
+    from digits.experiments.names import WORKSPACE
     from digits.inference.reader import load_reader
 
-    target = workspace_target()
-    return load_reader(ROOT / "models" / "model.skops", ROOT / "models" / "validation", target)
+    if model == WORKSPACE:
+        target = workspace_target()
+        return load_reader(ROOT / "models" / "model.skops", ROOT / "models" / "validation", target)
+    with mlflow_errors_as_bad_input(), TemporaryDirectory() as temporary:
+        files = download(model, Path(temporary))
+        return load_reader(files.model, files.validation, files.target)
 
 
 def workspace_target() -> int | str:
@@ -92,15 +109,6 @@ def workspace_target() -> int | str:
         result.check("validation")  # the model belongs to it
         target: int | str = result.params["target"]
     return target
-
-
-def _champion() -> "Reader":
-    from digits.inference.reader import load_reader
-    from digits.tracking.registry import download_champion
-
-    with mlflow_errors_as_bad_input(), TemporaryDirectory() as temporary:
-        files = download_champion(open_runs(), Path(temporary))
-        return load_reader(files.model, files.validation, files.target)
 
 
 def _count(unanswered: Sequence[str], n_answers: int) -> str:

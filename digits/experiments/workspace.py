@@ -22,6 +22,9 @@ from digits.experiments.lock import (
     differing_params,
 )
 
+# The folder of a person's own data, an input of `fetch` whatever data set is meant.
+OWN = "data/own"
+
 MAX_NAMED = 4  # of the params or files that differ
 
 
@@ -52,6 +55,8 @@ def check_workspace(repo: Repo, lock: Lock, part: Part) -> None:
         stages = [repo.stage.load_one(str(root / "dvc.yaml"), name) for name in STAGES[part]]
         params = _edited_params(stages, differing)
         code = list(dict.fromkeys(_edited_inputs(root, stages)))
+        if not _is_of_ones_own(lock):
+            code = [name for name in code if name != OWN]
         outs = [out for stage in stages for out in stage.outs if _is_another(out)]
         others = [_describe(root, out) for out in outs]
     except DvcException as error:
@@ -108,6 +113,11 @@ def _edited_inputs(root: Path, stages: list[Stage]) -> Iterator[str]:
                 continue
             if dep.workspace_status():
                 yield _path(root, dep)
+
+
+def _is_of_ones_own(lock: Lock) -> bool:
+    """Whether a person's own data is part of the result, as of idx:FOLDER."""
+    return any(":" in str(value) for value in lock.params()["fetch"].values())
 
 
 def _is_another(out: Output) -> bool:
