@@ -32,16 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve the page until interrupted."""
+    model, folder, port = arguments.model, arguments.folder, arguments.port
+    check_port_is_free(port)
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"--folder {folder} is a file: allowed is a folder, or a new name for one.")
     os.environ["TQDM_DELAY"] = "3600"  # seconds: no progress bar for each drawing
 
     import uvicorn
 
     from digits.drawing.app import drawing_app
 
-    model, folder, port = arguments.model, arguments.folder, arguments.port
-    check_port_is_free(port)
-    if folder.exists() and not folder.is_dir():
-        raise BadInput(f"--folder {folder} is a file: allowed is a folder, or a new name for one.")
     app = drawing_app(open_reader(model), model, _shortest(folder))
     print(f"{model}: draw on http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     uvicorn.run(

@@ -8,8 +8,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
+from numpy.typing import NDArray
 from PIL import Image
 
 from digits.common.errors import BadInput
@@ -134,7 +136,7 @@ def read_drawing(body: bytes, reader: Reader) -> dict[str, Any]:
     BadInput
         When it is no such file, or too large.
     """
-    _check_png(body)
+    _read_png(body)
     try:
         image = extract_digit(body, reader.side)
     except BadInput as error:
@@ -170,14 +172,14 @@ def keep_drawing(body: bytes, reader: Reader, kept: KeptDrawings, digit: int) ->
     BadInput
         When it is no PNG file, too large, or without a single digit.
     """
-    _check_png(body)
+    pixels = _read_png(body)
     extract_digit(body, reader.side)  # what cannot be read is of no use to any model
-    file, is_new = kept.keep(read_picture(body), digit)
+    file, is_new = kept.keep(pixels, digit)
     return {"file": str(file), "is_new": is_new, "counts": kept.counts()}
 
 
-def _check_png(body: bytes) -> None:
-    """Look at the head of a picture alone, before anything is unpacked."""
+def _read_png(body: bytes) -> NDArray[np.uint8]:
+    """The pixels (height, width, 3) of a PNG file; it is not unpacked if it is too large."""
     try:
         with Image.open(BytesIO(body), formats=("PNG",)) as image:
             width, height = image.size
@@ -185,3 +187,4 @@ def _check_png(body: bytes) -> None:
         raise BadInput(f"The drawing is no PNG picture: {_ALLOWED}.") from error
     if max(width, height) > MAX_SIDE:
         raise BadInput(f"The drawing has {width} x {height} pixels: {_ALLOWED}.")
+    return read_picture(body)
