@@ -78,6 +78,7 @@ def test_a_branch_without_its_files_is_named(project: Project, says: Says) -> No
         ("promote", "workspace"),
         ("predict", "params.yaml"),
         ("serve", "workspace"),
+        ("draw",),
     ):
         sentence = says(*command, code=NOT_ONE)
         assert "models is that of main" in sentence and "`dvc checkout`" in sentence
