@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from digits.__main__ import main
 from digits.drawing.limits import MAX_AT_ONCE, MAX_BYTES
 from tests.drawing import PNG, Answer, Server, answer_of, drawing_server
 from tests.drawn import encoded, enlarged
 from tests.no_digit import picture_of, without_a_digit
 from tests.reading import X, y
+from tests.runs import free_port
 from tests.scratch import Project, wait_until
 
 
@@ -257,8 +259,13 @@ def test_a_model_that_is_missing_is_predicts_sentence(project: Project, tmp_path
     sentence = other.digits("draw", fails=True)
     assert sentence == other.digits("predict", "x.png", fails=True)
     assert sentence.startswith("digits: ") and "model.skops is not there" in sentence
-    sentence = other.digits("draw", "--folder", "README.md", fails=True)
-    assert sentence.startswith("digits: --folder README.md is a file: allowed")
-    assert sentence.count("\n") == 1
-    assert "there is no champion yet" in other.digits("draw", "--model", "champion", fails=True)
-    assert "digits: x is no run here" in other.digits("draw", "--model", "x", fails=True)
+
+
+def test_a_folder_that_is_a_file_is_a_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "x").touch()
+    assert main(["draw", "--folder", str(tmp_path / "x"), "--port", str(free_port())]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"digits: --folder {tmp_path / 'x'} is a file: allowed is")
+    assert printed.out == "" and printed.err.count("\n") == 1
