@@ -227,6 +227,8 @@ def test_it_fits(
         "all => all.filter(it => it.scrollWidth > it.clientWidth + 1).map(it => it.innerText)"
     )
     assert not cut
+    bars = page.locator("#bars li").evaluate_all("all => all.map(it => it.offsetHeight)")
+    assert len(set(bars)) == 1, "a share is on one line"
     sizes = page.locator("button").evaluate_all("all => all.map(it => it.getBoundingClientRect())")
     assert min(min(size["width"], size["height"]) for size in sizes) >= 44, "for a finger"
     page_is = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
