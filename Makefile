@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Three workers: a test of real commands often waits. One that has nothing left to do takes half of what another has.
 PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal
 
-.PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-faults lint ui serve bench lock
+.PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-faults lint ui serve draw bench lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -58,6 +58,10 @@ ui: .venv/ready ## the MLflow UI over this repository's runs, on 127.0.0.1 (PORT
 serve: .venv/ready ## MLflow's scoring server on 127.0.0.1 for MODEL=workspace, champion or a run (PORT=5001)
 	$(BIN)/python -m digits serve "$(MODEL)" --port "$(PORT)"
 serve: PORT = 5001
+
+draw: .venv/ready ## a page on 127.0.0.1 to draw digits on: read as one draws, kept with their labels (MODEL=workspace, PORT=5002)
+	$(BIN)/python -m digits draw --model "$(MODEL)" --port "$(PORT)"
+draw: PORT = 5002
 
 bench: .venv/ready ## errors against seconds, beside networks and scikit-learn: docs/benchmarks.md; and three smaller benches (a quiet machine, an hour and a half)
 	$(BIN)/python -m bench.verdicts

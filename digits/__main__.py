@@ -24,6 +24,7 @@ COMMANDS = (
     "ladder",
     "ui",
     "serve",
+    "draw",
     "catalogue",
 )
 INTERRUPTED = 130  # the exit code of what Ctrl-C ended, as shells have it

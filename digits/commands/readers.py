@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from digits.commands.runs import mlflow_errors_as_bad_input, open_runs
+from digits.commands.runs import download, mlflow_errors_as_bad_input
 from digits.experiments.git import ROOT
 
 if TYPE_CHECKING:
@@ -43,14 +43,8 @@ def open_reader(model: str) -> "Reader":
     if model == WORKSPACE:
         target = workspace_target()
         return load_reader(ROOT / "models" / "model.skops", ROOT / "models" / "validation", target)
-    from digits.tracking.registry import download_champion, download_model, find_run
-
     with mlflow_errors_as_bad_input(), TemporaryDirectory() as temporary:
-        store, folder = open_runs(), Path(temporary)
-        if model == CHAMPION:
-            files = download_champion(store, folder)
-        else:
-            files = download_model(store, find_run(store, model), folder)
+        files = download(model, Path(temporary))
         return load_reader(files.model, files.validation, files.target)
 
 

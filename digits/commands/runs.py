@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digits.common.errors import BadInput
 from digits.experiments.git import ROOT
 
 if TYPE_CHECKING:
+    from digits.tracking.registry import DownloadedModel
     from digits.tracking.store import Store
 
 
@@ -23,6 +25,19 @@ def open_runs() -> "Store":
     from digits.tracking.store import require_store
 
     return require_store(store_folder(ROOT))
+
+
+def download(model: str, folder: Path) -> "DownloadedModel":
+    """Bring the files of the champion, or of a run by its id or name, into a folder.
+
+    Raises BadInput when there is none.
+    """
+    from digits.tracking.registry import download_champion, download_model, find_run
+
+    store = open_runs()
+    if model == "champion":
+        return download_champion(store, folder)
+    return download_model(store, find_run(store, model), folder)
 
 
 @contextmanager

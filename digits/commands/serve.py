@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from digits.commands.options import add_port, check_port_is_free
-from digits.commands.runs import mlflow_errors_as_bad_input, open_runs
+from digits.commands.runs import download, mlflow_errors_as_bad_input
 from digits.common.errors import BadInput
 from digits.experiments.git import ROOT
 
@@ -82,7 +82,6 @@ def save_for_serving(model: str, folder: Path) -> Path:
 def _model_file(model: str, folder: Path) -> Path:
     from digits.experiments.names import WORKSPACE
     from digits.experiments.revisions import open_result
-    from digits.tracking.registry import download_champion, download_model, find_run
 
     if model == WORKSPACE:
         with open_result(ROOT, WORKSPACE) as result:
@@ -91,7 +90,4 @@ def _model_file(model: str, folder: Path) -> Path:
             name = file.relative_to(ROOT).as_posix()
             raise BadInput(f"{name} is not there: `dvc repro` or `dvc pull` brings it.")
         return file
-    store = open_runs()
-    if model == "champion":
-        return download_champion(store, folder).model
-    return download_model(store, find_run(store, model), folder).model
+    return download(model, folder).model

@@ -100,6 +100,18 @@ class Reader:
             else:
                 yield Answer(path, *next(predicted), image, page=page)
 
+    @property
+    def labels(self) -> list[int | str]:
+        """What it tells apart: the digits, or for a yes/no target d "not d" and "d"."""
+        if self.target == "digit":
+            return [int(label) for label in self.model.classes_]
+        return [f"not {self.target}", str(self.target)]
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether its answers have one: the model's own, or a calibrated score."""
+        return self.calibration is not None or has_probability(self.model)
+
     def predict(self, images: NDArray[np.uint8]) -> list[tuple[int | str, float | None]]:
         """Predict images in the form of the data set.
 
@@ -113,22 +125,37 @@ class Reader:
         list of tuple
             The `Answer.digit` and `Answer.probability` of each image.
         """
-        scores = decision_scores(self.model, images.reshape(len(images), -1), "pictures")
-        is_probability = has_probability(self.model)
-        predicted = decide(scores, is_probability)
-        if self.target == "digit":
-            digits: list[int | str] = [int(self.model.classes_[column]) for column in predicted]
-        else:
-            digits = [str(self.target) if yes else f"not {self.target}" for yes in predicted]
-        if not is_probability and self.calibration is None:
+        predicted, values = self.classify(images)
+        labels = self.labels
+        digits = [labels[column] for column in predicted]
+        if not self.has_probabilities:
             return [(digit, None) for digit in digits]
+        probability = values[np.arange(len(values)), predicted]
+        return list(zip(digits, probability.tolist(), strict=True))
+
+    def classify(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Predict images, with a value for each of the labels.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, side, side), uint8
+            As of `predict`.
+
+        Returns
+        -------
+        predicted : ndarray of shape (n,), int
+            The column of each image's label.
+        values : ndarray of shape (n, labels), float64
+            The probabilities of `labels`; their scores if it `has_probabilities` not.
+        """
+        scores = decision_scores(self.model, images.reshape(len(images), -1), "pictures")
+        predicted = decide(scores, has_probability(self.model)).astype(np.intp)
         if self.calibration is not None:
             scores = probabilities(scores, self.calibration)
-        if scores.ndim == 2:
-            probability = scores[np.arange(len(scores)), predicted]
-        else:
-            probability = np.where(predicted, scores, 1 - scores)
-        return list(zip(digits, probability.tolist(), strict=True))
+        if scores.ndim == 1:
+            no = 1 - scores if self.has_probabilities else -scores
+            scores = np.column_stack([no, scores])
+        return predicted, scores
 
 
 def load_reader(model_file: Path, validation_folder: Path | None, target: int | str) -> Reader:

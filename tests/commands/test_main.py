@@ -45,7 +45,7 @@ def test_every_module_that_runs_is_in_the_list() -> None:
 def test_make_calls_commands_that_are_there() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     called = set(re.findall(r"python -m digits (\S+)", makefile))
-    assert {"report", "queue", "ladder", "ui", "serve"} <= called <= set(COMMANDS)
+    assert {"report", "queue", "ladder", "ui", "serve", "draw"} <= called <= set(COMMANDS)
 
 
 def test_the_environment_is_set_before_a_command_runs() -> None:

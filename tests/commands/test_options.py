@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from digits.__main__ import main
-from digits.commands import serve, ui
+from digits.commands import draw, serve, ui
 from digits.commands.options import check_port_is_free
 from digits.common.errors import BadInput
 from tests.runs import free_port
@@ -28,7 +28,7 @@ def test_a_number_of_jobs_that_is_none(
     assert refused(capsys, command, "--jobs", jobs) == sentence
 
 
-@pytest.mark.parametrize("command", ["ui", "serve"])
+@pytest.mark.parametrize("command", ["ui", "serve", "draw"])
 @pytest.mark.parametrize("port", ["", "x", "-1", "0", "65536", "80 80"])
 def test_a_port_that_is_none(capsys: pytest.CaptureFixture[str], command: str, port: str) -> None:
     sentence = f"digits: --port is {port!r}, allowed is a whole number from 1 to 65535.\n"
@@ -53,4 +53,6 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
             ui.run(argparse.Namespace(port=port))
         with pytest.raises(BadInput, match=sentence):
             serve.run(argparse.Namespace(model="workspace", port=port))
+        with pytest.raises(BadInput, match=sentence):
+            draw.run(argparse.Namespace(model="workspace", folder=draw.DRAWN, port=port))
     assert capsys.readouterr().out == "", "no address is announced"

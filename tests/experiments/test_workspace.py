@@ -42,8 +42,8 @@ def project(two_branches: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         module = import_module(f"digits.commands.{name}")
         if hasattr(module, "ROOT"):
             monkeypatch.setattr(module, "ROOT", two_branches.path)
-    for module in ("runs", "readers"):
-        monkeypatch.setattr(f"digits.commands.{module}.ROOT", two_branches.path)
+    for name in ("runs", "readers"):
+        monkeypatch.setattr(f"digits.commands.{name}.ROOT", two_branches.path)
     names._warn.cache_clear()
     two_branches.git("switch", "-qf", "main")
     two_branches.dvc("checkout", "--force", "-q")
@@ -80,6 +80,7 @@ def test_a_branch_without_its_files_is_named(project: Project, says: Says) -> No
         ("promote", "workspace"),
         ("predict", "params.yaml"),
         ("serve", "workspace"),
+        ("draw",),
     ):
         sentence = says(*command, code=NOT_ONE)
         assert "models is that of main" in sentence and "`dvc checkout`" in sentence

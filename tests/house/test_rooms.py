@@ -10,7 +10,7 @@ from tests.imports import ROOT, closure, imported_modules, is_docstring_alone, m
 
 EVERYTHING = {
     "common", "params", "pictures", "data", "features", "models", "training", "metrics", "plots",
-    "experiments", "tracking", "inference",
+    "experiments", "tracking", "inference", "drawing",
 }  # fmt: skip
 # A room, and the rooms whose modules it may import.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "experiments": {"common", "params", "metrics"},
     "tracking": {"common", "params", "models", "experiments"},
     "inference": {"common", "pictures", "metrics", "models"},
+    "drawing": {"common", "inference", "pictures"},
     "commands": EVERYTHING | {"__main__"},  # which lists them
 }
 

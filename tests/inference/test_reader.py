@@ -93,8 +93,13 @@ def test_scores_become_probabilities_by_validation(models: Path) -> None:
 
 @pytest.mark.parametrize("folder", [None, Path("nothing")])
 def test_without_validation_there_is_no_probability(models: Path, folder: Path | None) -> None:
-    predicted = load_reader(models / "model.skops", folder, "digit").predict(X[:5])
-    assert [probability for _, probability in predicted] == [None] * 5
+    reader = load_reader(models / "model.skops", folder, "digit")
+    assert [probability for _, probability in reader.predict(X[:5])] == [None] * 5
+    assert not reader.has_probabilities and reader.labels == list(range(10))
+    scores = SVM.decision_function(IMAGES[HELD_OUT][:5])
+    predicted, values = reader.classify(X[:5])
+    assert values == pytest.approx(scores)
+    assert np.array_equal(predicted, scores.argmax(axis=1))
 
 
 def test_a_yes_or_no_is_named_by_its_digit(tmp_path: Path) -> None:
@@ -108,6 +113,12 @@ def test_a_yes_or_no_is_named_by_its_digit(tmp_path: Path) -> None:
     assert [probability for _, probability in predicted] == pytest.approx(
         np.where(scores > 0, yes, 1 - yes)
     )
+    assert reader.labels == ["not 5", "5"]
+    columns, values = reader.classify(X)
+    assert np.array_equal(columns, scores > 0) and values == pytest.approx(np.c_[1 - yes, yes])
+    columns, values = Reader(FIVES, None, 5).classify(X)
+    assert np.array_equal(columns, scores > 0)
+    assert values == pytest.approx(np.c_[-scores, scores])
 
 
 def test_a_model_that_is_not_there_or_answers_another_question_is_one_sentence(

@@ -239,6 +239,7 @@ class TestServe:
         assert "digits: models/model.skops is not there" in refusal(project, "serve")
         assert "there is no champion yet" in refusal(project, "serve", "champion")
         assert "digits: x is no run here" in refusal(project, "serve", "x")
+        assert "digits: x is no run here" in refusal(project, "draw", "--model", "x")
         down = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}
         sentence = refusal(project, "serve", "champion", **down)
         assert "and what is asked for is there" in sentence
