@@ -35,13 +35,13 @@ ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (
 	$(BIN)/python -m digits ladder "$(RUNGS)" --jobs "$(JOBS)"
 
 test: .venv/ready ## the unit tests, and the main acts by real DVC, git and MLflow (5 minutes)
-	$(PYTEST) -m 'not slow and not browser and not faults'
+	$(PYTEST) -m 'not slow and not browser and not faults and not services'
 
 test-slow: .venv/ready ## the other tests by real DVC, git and MLflow
-	$(PYTEST) -m 'slow and not browser and not faults'
+	$(PYTEST) -m 'slow and not browser and not faults and not services'
 
 test-all: .venv/ready ## both of these (about 15 minutes)
-	$(PYTEST) -m 'not browser and not faults'
+	$(PYTEST) -m 'not browser and not faults and not services'
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
 	$(BIN)/python -m pytest -m browser

@@ -112,8 +112,10 @@ def _fetch(repo: Repo, hashes: Mapping[str, str]) -> str:
         repo.cloud.pull([HashInfo("md5", md5) for md5 in hashes.values()])
     except NoRemoteError:
         reason = " (DVC has no remote)"
-    except (DvcException, OSError) as error:
+    except Exception as error:  # noqa: BLE001 (DVC's, the system's, or of the remote's library)
         reason = f" ({' '.join(str(error).split())})"
+        if "dvc-s3" in reason:
+            reason += "; `pip install '.[s3]'` brings what DVC needs"
     finally:
         log.setLevel(level)
     return reason

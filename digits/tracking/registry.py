@@ -12,7 +12,7 @@ from mlflow.entities.model_registry import ModelVersion
 from digits.common.errors import BadInput
 from digits.tracking.database import local_path
 from digits.tracking.lookup import COMPLETE, database
-from digits.tracking.messages import one_line, without_password
+from digits.tracking.messages import install_command, one_line, without_password
 from digits.tracking.model_folder import MODEL_FILE
 from digits.tracking.store import Store
 
@@ -122,7 +122,7 @@ def _reading(run: Run, place: str) -> Iterator[None]:
         path = local_path(place)
         cure = "bring them back to that place" if path and not path.exists() else "mend that"
         if isinstance(error, ImportError):
-            cure = f"`pip install {error.name}`"
+            cure = install_command(error)
         raise BadInput(
             f"the files of the run {run.info.run_name} cannot be read from "
             f"{path or without_password(place)} ({one_line(error)}): {cure}."

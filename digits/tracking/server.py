@@ -11,17 +11,35 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
 from digits.tracking.database import EXPERIMENT, local_path
-from digits.tracking.messages import one_line, without_password
+from digits.tracking.lookup import is_postgres
+from digits.tracking.messages import install_command, one_line, without_password
 
+_RENAME = f"rename its experiment {EXPERIMENT!r}, whose place for files is fixed"
 _KEEP_FILES_ITSELF = (
     "start the server with `--artifacts-destination`, so that it keeps the files itself, and "
-    f"rename its experiment {EXPERIMENT!r}, whose place for files is fixed"
+    f"{_RENAME}"
+)
+_S3_LOGIN = (
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and MLFLOW_S3_ENDPOINT_URL if it is not "
+    "Amazon's"
 )
 _FILES = "/api/2.0/mlflow/artifacts/list"  # what a server itself sees of a run's files
 
 
 class CannotStore(Exception):
     """The server answers, but a run's files would not be where it looks."""
+
+
+def why_not_connected(uri: str, error: Exception) -> str:
+    """Why a server or database cannot be used, and what helps, as the first half of a sentence."""
+    if isinstance(error, ImportError):
+        return f"{_server(uri)} cannot be used ({one_line(error)}): {install_command(error)}"
+    return f"{_server(uri)} does not answer ({one_line(error)})"
+
+
+def _server(uri: str) -> str:
+    kind = "database" if is_postgres(uri) else "MLflow server"
+    return f"the {kind} {without_password(uri).partition('?')[0]}"
 
 
 def why_not_stored(client: MlflowClient, uri: str, experiment_id: str, error: Exception) -> str:
@@ -38,7 +56,7 @@ def why_not_stored(client: MlflowClient, uri: str, experiment_id: str, error: Ex
     error : Exception
         What came of the attempt.
     """
-    server, text = f"the MLflow server {without_password(uri)}", one_line(error)
+    server, text = _server(uri), one_line(error)
     if isinstance(error, CannotStore):
         return f"{server} cannot keep the run ({text})"
     if "/logged-models" in text and "404" in text:
@@ -48,9 +66,12 @@ def why_not_stored(client: MlflowClient, uri: str, experiment_id: str, error: Ex
         place = without_password(client.get_experiment(experiment_id).artifact_location)
     if not place or place.startswith("mlflow-artifacts:"):
         return f"{server} failed ({text})"
-    cure = _KEEP_FILES_ITSELF
+    cures = ["mend that"] if is_postgres(uri) else [_KEEP_FILES_ITSELF]
     if isinstance(error, ImportError):
-        cure = f"`pip install {error.name}`, or {cure}"
+        cures.insert(0, install_command(error))
+    elif place.startswith("s3:"):
+        cures.insert(0, _S3_LOGIN)
+    cure = ", or ".join(cures)
     return f"this client cannot write to {place}, where {server} keeps files ({text}): {cure}"
 
 
@@ -64,7 +85,16 @@ def check_files_are_seen(uri: str, run: Run) -> None:
     CannotStore
         When the server does not see what is written there.
     """
-    if not (folder := local_path(run.info.artifact_uri)):
+    place = run.info.artifact_uri
+    if is_postgres(uri) and place.startswith("mlflow-artifacts:"):
+        raise CannotStore(
+            "an MLflow server keeps its files: set MLFLOW_TRACKING_URI to that server's address"
+        )
+    if not (folder := local_path(place)):
+        return
+    if is_postgres(uri):
+        if not folder.parents[1].exists():
+            raise CannotStore(f"{folder} is a folder of another machine: {_RENAME}")
         return
     try:
         with _file_in(folder) as name:
