@@ -60,7 +60,7 @@ def open_postgres(uri: str) -> str:
         # Until the connection ends: two machines that both create MLflow's tables would fail.
         connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))
         if not inspect(connection).has_table("alembic_version"):
-            SqlAlchemyStore(address, _files_root())
+            SqlAlchemyStore(address, _files_root())  # type: ignore[no-untyped-call]
     return address
 
 
