@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Three workers: a test of real commands often waits. One that has nothing left to do takes half of what another has.
 PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal
 
-.PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-faults lint ui serve bench lock
+.PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-services test-faults lint ui serve bench lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -46,6 +46,9 @@ test-all: .venv/ready ## both of these (about 15 minutes)
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
 	$(BIN)/python -m pytest -m browser
 
+test-services: .venv/services ## two clones that share PostgreSQL and an S3 API on 127.0.0.1 (2 minutes; needs Debian's postgresql)
+	$(BIN)/python -m pytest tests/pipeline/test_shared_stores.py -m services
+
 test-faults: .venv/ready ## kills, full disks, mangled files, bad mirrors: 8,000 faults, and what came of each (12 minutes)
 	$(PYTEST) tests/faults -m faults
 
@@ -80,4 +83,9 @@ moved:
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python %d.%d is too old, allowed is 3.11 or later: make PYTHON=python3.11 ..." % sys.version_info[:2])'
 	$(PYTHON) -m venv $(MOVED) .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock -r tools.lock
+	@touch $@
+
+# The extras, and what answers as S3 does.
+.venv/services: .venv/ready pyproject.toml
+	$(BIN)/python -m pip install --quiet '.[postgres,s3]' 'moto[s3]>=5.2,<6'
 	@touch $@

@@ -208,7 +208,9 @@ def test_a_database_that_stops_in_the_middle_gets_the_run_later(shared: Shared) 
     n_before = len(shared.runs())
     training = machine.project.background("repro", **machine.env)
     wait_until(
-        lambda: shared.runs("attributes.status = 'RUNNING' and metrics.`history/training_loss` > 0"),
+        lambda: shared.runs(
+            "attributes.status = 'RUNNING' and metrics.`history/training_loss` > 0"
+        ),
         training,
         seconds=120,
     )
