@@ -29,8 +29,7 @@ from digits.tracking.database import (
 )
 from digits.tracking.lookup import database, is_postgres, server
 from digits.tracking.messages import without_password
-from digits.tracking.postgres import files_uri, open_postgres
-from digits.tracking.server import why_not_connected
+from digits.tracking.server import files_uri, open_postgres, why_not_connected
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import pytest
 
 from digits.common.errors import BadInput
 from digits.tracking.lookup import server
-from digits.tracking.postgres import files_uri
+from digits.tracking.server import files_uri
 from digits.tracking.store import Store
 from tests.runs import free_port
 
