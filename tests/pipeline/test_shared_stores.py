@@ -1,5 +1,6 @@
 """Two clones that share nothing but git, a DVC remote on S3, and runs in PostgreSQL with S3."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -151,18 +152,23 @@ def test_a_damaged_object_is_refused_by_its_name(shared: Shared, tmp_path: Path)
     machine, s3 = shared.second, shared.s3
     run = shared.runs()[-1]
     machine.project.git("checkout", "-q", "--detach", "main")
-    md5 = machine.project.locked("split")["data/split"].removesuffix(".dir")
+    fold = (machine.project.path / "data" / "split" / "fold.npy").read_bytes()
+    file = hashlib.md5(fold).hexdigest()
+    listing = machine.project.locked("split")["data/split"]
     shutil.rmtree(machine.project.path / ".dvc" / "cache")
-    for folder in ("data/split", "models"):
+    for folder in ("data/raw", "data/split", "data/augmented", "data/predictions", "models"):
         shutil.rmtree(machine.project.path / folder)
     no_dvc_s3 = without(tmp_path / "without", "dvc_s3")
     said = machine.digits("restore", run.info.run_id, fails=True, **no_dvc_s3)
     assert "`pip install '.[s3]'`" in said and "Traceback" not in said
-    with s3.damaged(f"dvc/files/md5/{md5[:2]}/{md5[2:]}.dir"):
-        said = machine.dvc("pull", fails=True)
-        assert f"{md5[2:]}" in said or "data/split" in said
-        said = machine.digits("restore", run.info.run_id, fails=True)
-        assert f"data/split of {run.info.run_name}" in said and "Nothing has been changed" in said
+    for md5 in (file, listing):
+        with s3.damaged(f"dvc/files/md5/{md5[:2]}/{md5[2:]}"):
+            said = machine.digits("restore", run.info.run_id, fails=True)
+            assert f"data/split of {run.info.run_name}" in said
+            assert "Nothing has been changed" in said
+            if md5 == file:
+                assert "data/split" in machine.dvc("pull", fails=True)
+    machine.dvc("fetch")
     with s3.damaged(f"mlflow/digits/{run.info.run_id}/artifacts/metrics/test.json"):
         said = machine.digits("restore", run.info.run_id, fails=True)
         assert f"metrics/test.json of the run {run.info.run_name} is not what was logged" in said
@@ -227,13 +233,13 @@ def test_a_database_that_stops_in_the_middle_gets_the_run_later(shared: Shared) 
     assert machine.repro() == ["track"]
     (run, *others) = shared.runs()
     assert run.info.status == "FINISHED" and run.data.tags[COMPLETE] == kept.data.tags[COMPLETE]
-    assert run.data.metrics == kept.data.metrics and len(others) == n_before
+    assert kept.data.metrics.items() <= run.data.metrics.items() and len(others) == n_before
 
 
 def test_no_password_is_anywhere(shared: Shared) -> None:
     """After all that: printed, in the repositories, in the homes, in runs, in the buckets."""
     printed = [*shared.first.printed, *shared.second.printed]
-    assert len(printed) > 20 and not [text for text in printed if SECRET in text]
+    assert len(printed) > 15 and not [text for text in printed if SECRET in text]
     folder = shared.picture.parent
     files = [file for file in folder.rglob("*") if file.is_file()]
     assert len(files) > 1000
