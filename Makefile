@@ -14,7 +14,7 @@ PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> evaluate -> track
 	$(BIN)/python -m dvc repro
