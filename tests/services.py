@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -236,5 +236,5 @@ def s3(folder: Path) -> Iterator[S3]:
 @contextmanager
 def services(folder: Path) -> Iterator[tuple[Postgres, S3]]:
     """Both of them."""
-    with ExitStack() as stack:
-        yield stack.enter_context(postgres()), stack.enter_context(s3(folder))
+    with postgres() as database, s3(folder) as api:
+        yield database, api

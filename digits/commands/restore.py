@@ -67,8 +67,8 @@ def restore(root: Path, store: "Store", name: str) -> str:
     with TemporaryDirectory() as temporary:
         artifacts = Path(store.client.download_artifacts(run.info.run_id, "", temporary))
         paths = [path for path in artifacts.rglob("*") if path.is_file()]
-        logged = {path.relative_to(artifacts).as_posix(): path for path in paths}
-        check_hashes(run_name, artifacts / HASHES, logged)
+        files_of_run = {path.relative_to(artifacts).as_posix(): path for path in paths}
+        check_hashes(run_name, artifacts / HASHES, files_of_run)
         lock_file = artifacts / "project" / LOCK
         if not lock_file.exists() or not commit:
             missing = LOCK if commit else "its commit"

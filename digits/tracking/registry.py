@@ -121,10 +121,10 @@ def _check(store: Store, run: Run, folder: Path, files: Mapping[str, Path]) -> N
     """Check that files are those that were logged. Raises BadInput when they are not."""
     with _reading(run, run.info.artifact_uri):
         names = [file.path for file in store.client.list_artifacts(run.info.run_id, "project")]
-        if HASHES in names:  # a run of an earlier version has none
-            hashes = store.client.download_artifacts(run.info.run_id, HASHES, str(folder))
-    if HASHES in names:
-        check_hashes(str(run.info.run_name), Path(hashes), files)
+        if HASHES not in names:  # a run of an earlier version of this project has none
+            return
+        hashes = Path(store.client.download_artifacts(run.info.run_id, HASHES, str(folder)))
+    check_hashes(str(run.info.run_name), hashes, files)
 
 
 @contextmanager

@@ -101,7 +101,7 @@ class Store:
         if experiment.lifecycle_stage != "active":
             # Restoring it ourselves would bring back runs that were deleted one by one.
             restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
-            where = f"MLFLOW_TRACKING_URI={self.name}"
+            where = f"MLFLOW_TRACKING_URI={without_password(uri).partition('?')[0]}"
             raise BadInput(
                 f"MLflow's experiment {EXPERIMENT!r} was deleted: `{restore}` brings it back "
                 f"({where})."
