@@ -10,11 +10,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Three workers: a test of real commands often waits. One that has nothing left to do takes half of what another has.
 PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal
 
-.PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-faults lint ui serve draw bench lock
+.PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-services test-faults lint ui serve draw bench lock
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> evaluate -> track
 	$(BIN)/python -m dvc repro
@@ -35,16 +35,19 @@ ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (
 	$(BIN)/python -m digits ladder "$(RUNGS)" --jobs "$(JOBS)"
 
 test: .venv/ready ## the unit tests, and the main acts by real DVC, git and MLflow (5 minutes)
-	$(PYTEST) -m 'not slow and not browser and not faults'
+	$(PYTEST) -m 'not slow and not browser and not faults and not services'
 
 test-slow: .venv/ready ## the other tests by real DVC, git and MLflow
-	$(PYTEST) -m 'slow and not browser and not faults'
+	$(PYTEST) -m 'slow and not browser and not faults and not services'
 
 test-all: .venv/ready ## both of these (12 minutes)
-	$(PYTEST) -m 'not browser and not faults'
+	$(PYTEST) -m 'not browser and not faults and not services'
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
 	$(BIN)/python -m pytest -m browser
+
+test-services: .venv/services ## two clones that share PostgreSQL and an S3 API on 127.0.0.1 (2 minutes; needs Debian's postgresql)
+	$(BIN)/python -m pytest tests/pipeline/test_shared_stores.py -m services
 
 test-faults: .venv/ready ## kills, full disks, mangled files, bad mirrors: 8,000 faults, and what came of each (12 minutes)
 	$(PYTEST) tests/faults -m faults
@@ -84,4 +87,9 @@ moved:
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python %d.%d is too old, allowed is 3.11 or later: make PYTHON=python3.11 ..." % sys.version_info[:2])'
 	$(PYTHON) -m venv $(MOVED) .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock -r tools.lock
+	@touch $@
+
+# The extras, and what answers as S3 does.
+.venv/services: .venv/ready pyproject.toml
+	$(BIN)/python -m pip install --quiet '.[postgres,s3]' 'moto[s3]>=5.2,<6'
 	@touch $@

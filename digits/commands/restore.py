@@ -58,6 +58,7 @@ def restore(root: Path, store: "Store", name: str) -> str:
     from digits.experiments.checkout import check_checkout
     from digits.experiments.lock import LOCK, Lock
     from digits.experiments.queue import run_dvc
+    from digits.tracking.hashes import HASHES, check_hashes
     from digits.tracking.registry import find_run
 
     run = find_run(store, name)
@@ -65,6 +66,9 @@ def restore(root: Path, store: "Store", name: str) -> str:
     _check_nothing_is_edited(root)
     with TemporaryDirectory() as temporary:
         artifacts = Path(store.client.download_artifacts(run.info.run_id, "", temporary))
+        paths = [path for path in artifacts.rglob("*") if path.is_file()]
+        files_of_run = {path.relative_to(artifacts).as_posix(): path for path in paths}
+        check_hashes(run_name, artifacts / HASHES, files_of_run)
         lock_file = artifacts / "project" / LOCK
         if not lock_file.exists() or not commit:
             missing = LOCK if commit else "its commit"

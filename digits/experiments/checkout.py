@@ -1,5 +1,6 @@
 """Whether DVC can check out a result, asked before anything is touched."""
 
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +14,6 @@ from dvc_data.hashfile.build import build
 from dvc_data.hashfile.db import HashFileDB
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.tree import Tree
-from dvc_objects.errors import ObjectFormatError
 
 from digits.common.errors import BadInput
 from digits.experiments.repository import open_repo
@@ -57,9 +57,9 @@ def check_checkout(root: Path, name: str, hashes: Mapping[str, str]) -> None:
         raise BadInput(f"DVC cannot look into its cache: {error}") from error
     if missing:
         raise NotCached(
-            f"{', '.join(missing)} of {name}: neither in DVC's cache nor on its remote{reason}; "
-            "`dvc push` where it was made brings it there, or `dvc repro` of its commit makes it "
-            "again. Nothing has been changed."
+            f"{', '.join(missing)} of {name}: neither in DVC's cache nor whole on its remote"
+            f"{reason}; `dvc push` where it was made brings it there, or `dvc repro` of its commit "
+            "makes it again. Nothing has been changed."
         )
 
 
@@ -94,14 +94,25 @@ def _only_here(repo: Repo, hashes: Mapping[str, str]) -> Iterator[str]:
 
 def _is_cached(odb: HashFileDB, md5: str) -> bool:
     """Whether the cache has a file, or a folder with all of its files."""
-    if not odb.exists(md5):
-        return False
     if not md5.endswith(".dir"):
-        return True
-    try:
-        return all(odb.exists(info.value) for _, _, info in Tree.load(odb, HashInfo("md5", md5)))
-    except (ObjectFormatError, FileNotFoundError):
-        return False
+        return bool(odb.exists(md5))
+    files = _files_of(odb, md5)
+    return files is not None and all(odb.exists(info.value) for info in files)
+
+
+def _files_of(odb: HashFileDB, md5: str) -> list[HashInfo] | None:
+    """The hashes of a folder's files; None when the cache lacks their list, or has a damaged one.
+
+    DVC verifies each file that it fetches, but not this list.
+    """
+    listing = Path(odb.oid_to_path(md5))
+    if not listing.exists():
+        return None
+    content = listing.read_bytes()
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(".dir"):
+        listing.unlink()  # else it would not be fetched again
+        return None
+    return [info for _, _, info in Tree.load(odb, HashInfo("md5", md5))]
 
 
 def _fetch(repo: Repo, hashes: Mapping[str, str]) -> str:
@@ -111,10 +122,16 @@ def _fetch(repo: Repo, hashes: Mapping[str, str]) -> str:
     log.setLevel(logging.ERROR)  # it would list the hashes of what is missing
     try:
         repo.cloud.pull([HashInfo("md5", md5) for md5 in hashes.values()])
+        # Of a folder this was the list of its files.
+        folders = [md5 for md5 in hashes.values() if md5.endswith(".dir")]
+        listed = [_files_of(repo.cache.local, md5) or [] for md5 in folders]
+        repo.cloud.pull([info for files in listed for info in files])
     except NoRemoteError:
         reason = " (DVC has no remote)"
-    except (DvcException, OSError) as error:
+    except Exception as error:  # noqa: BLE001 (DVC's, the system's, or of the remote's library)
         reason = f" ({' '.join(str(error).split())})"
+        if "dvc-s3" in reason:
+            reason += "; `pip install '.[s3]'` brings what DVC needs"
     finally:
         log.setLevel(level)
     return reason

@@ -22,6 +22,7 @@ from digits.common.files import read_json
 from digits.experiments.provenance import current_experiment, describe_source
 from digits.experiments.run_names import run_name
 from digits.tracking.database import sqlite_uri
+from digits.tracking.hashes import write_hashes
 from digits.tracking.lookup import COMPLETE, KEY, database, unfinished_run_file
 from digits.tracking.model_folder import ModelFiles, log_model
 from digits.tracking.server import check_files_are_seen, why_not_stored
@@ -267,6 +268,7 @@ def _log_files(store: Store, run_id: str, result: Result) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             # Not `log_text`: it takes no patch of files that are not UTF-8.
             file.write_bytes(text.encode(errors="surrogateescape"))
+        write_hashes(Path(temporary), result.model)
         store.client.log_artifacts(run_id, temporary)
 
 

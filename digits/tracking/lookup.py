@@ -56,9 +56,14 @@ def evaluation_key(files: Iterable[Path]) -> str:
 
 
 def server() -> str | None:
-    """The MLflow server that MLFLOW_TRACKING_URI names, if it names one."""
+    """The MLflow server or PostgreSQL database that MLFLOW_TRACKING_URI names, if it names one."""
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
-    return uri if uri.startswith(("http://", "https://")) else None
+    return uri if uri.startswith(("http://", "https://")) or is_postgres(uri) else None
+
+
+def is_postgres(uri: str) -> bool:
+    """Whether an address is a PostgreSQL database's, which is used without an MLflow server."""
+    return re.match(r"postgresql(\+psycopg2?)?://", uri) is not None
 
 
 def database(folder: Path) -> Path:
@@ -72,8 +77,8 @@ def database(folder: Path) -> Path:
         return folder.absolute().parent / unquote(uri[sqlite.end() :])
     if uri and not server():
         log.warning(
-            "MLFLOW_TRACKING_URI is %r, allowed are http(s)://... and sqlite:///FILE: "
-            "runs go to %s",
+            "MLFLOW_TRACKING_URI is %r, allowed are http(s)://..., postgresql://... and "
+            "sqlite:///FILE: runs go to %s",
             without_password(uri),
             folder,
         )

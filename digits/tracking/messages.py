@@ -9,13 +9,30 @@ from urllib.parse import quote, unquote
 LONGEST = 600  # letters: MLflow's advice stands at the end of its texts
 
 # What else a client shows to a server.
-_SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+_SECRETS = (
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "PGPASSWORD",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+)
+
+_IN_QUERY = r"(?<=[?&]password=)[^&\s]+"  # as PostgreSQL's addresses may have it
+
+# What brings the libraries that this project works without, by the module that is missing.
+_EXTRAS = {
+    "boto3": "s3",
+    "botocore": "s3",
+    "dvc_s3": "s3",
+    "psycopg": "postgres",
+    "psycopg2": "postgres",
+}
 
 
 def one_line(error: Exception) -> str:
     """An error in one line, without a server's page, and without any part of a password."""
     text = re.sub(r"\s*Response body: '?<.*", "", str(error), flags=re.DOTALL)
-    text = without_password(text)
+    text = without_password(re.sub(r"\s*\(Background on this error at: \S+\)", "", text))
     for part in _secret_parts():
         text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "***", text)
     return textwrap.shorten(text, LONGEST, placeholder=" ...").rstrip(".")
@@ -30,7 +47,16 @@ def without_password(text: str) -> str:
     _, _, rest = os.environ.get("MLFLOW_TRACKING_URI", "").partition("://")
     if "@" in rest and not rest.startswith("/"):  # with blanks, it is more than one word
         text = text.replace(rest, rest.rpartition("@")[2])
+    text = re.sub(_IN_QUERY, "***", text)
     return re.sub(r"(?<!/)//(?!/)\S*@", "//", text)
+
+
+def install_command(error: ImportError) -> str:
+    """What installs the library that could not be imported."""
+    module = (error.name or "").partition(".")[0]
+    return (
+        f"`pip install '.[{_EXTRAS[module]}]'`" if module in _EXTRAS else f"`pip install {module}`"
+    )
 
 
 def _secret_parts() -> Iterator[str]:
@@ -38,6 +64,7 @@ def _secret_parts() -> Iterator[str]:
     _, _, address = os.environ.get("MLFLOW_TRACKING_URI", "").partition("://")
     user = address.rpartition("@")[0]
     secrets = {user.partition(":")[2] or user, *(os.environ.get(name, "") for name in _SECRETS)}
+    secrets.update(re.findall(_IN_QUERY, address))
     forms = {form for secret in secrets for form in (secret, unquote(secret))}
     forms |= {quote(form, safe="") for form in forms}
     parts = {part for form in forms for part in (form, *re.split(r"\W+", form))}

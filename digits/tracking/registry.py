@@ -1,6 +1,6 @@
 """The champion in MLflow's registry: the model that `predict --champion` and `serve` can use."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,9 @@ from mlflow.entities.model_registry import ModelVersion
 
 from digits.common.errors import BadInput
 from digits.tracking.database import local_path
+from digits.tracking.hashes import HASHES, MODEL_NAME, check_hashes
 from digits.tracking.lookup import COMPLETE, database
-from digits.tracking.messages import one_line, without_password
+from digits.tracking.messages import install_command, one_line, without_password
 from digits.tracking.model_folder import MODEL_FILE
 from digits.tracking.store import Store
 
@@ -95,6 +96,7 @@ def download_model(store: Store, run: Run, folder: Path) -> DownloadedModel:
     uri = f"{_logged_model(store, run).artifact_location}/{MODEL_FILE}"
     with _reading(run, uri):
         model = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+    _check(store, run, folder, {MODEL_NAME: model})
     validation = download_validation(store, run, folder)
     target = run.data.params["target"]
     return DownloadedModel(model, validation, target if target == "digit" else int(target))
@@ -110,7 +112,19 @@ def download_validation(store: Store, run: Run, folder: Path) -> Path | None:
             raise FileNotFoundError("nothing is there")
         if not store.client.list_artifacts(run.info.run_id, "validation"):
             return None
-        return Path(store.client.download_artifacts(run.info.run_id, "validation", str(folder)))
+        path = Path(store.client.download_artifacts(run.info.run_id, "validation", str(folder)))
+    _check(store, run, folder, {f"validation/{file.name}": file for file in path.iterdir()})
+    return path
+
+
+def _check(store: Store, run: Run, folder: Path, files: Mapping[str, Path]) -> None:
+    """Check that files are those that were logged. Raises BadInput when they are not."""
+    with _reading(run, run.info.artifact_uri):
+        names = [file.path for file in store.client.list_artifacts(run.info.run_id, "project")]
+        if HASHES not in names:  # a run of an earlier version of this project has none
+            return
+        hashes = Path(store.client.download_artifacts(run.info.run_id, HASHES, str(folder)))
+    check_hashes(str(run.info.run_name), hashes, files)
 
 
 @contextmanager
@@ -122,7 +136,7 @@ def _reading(run: Run, place: str) -> Iterator[None]:
         path = local_path(place)
         cure = "bring them back to that place" if path and not path.exists() else "mend that"
         if isinstance(error, ImportError):
-            cure = f"`pip install {error.name}`"
+            cure = install_command(error)
         raise BadInput(
             f"the files of the run {run.info.run_name} cannot be read from "
             f"{path or without_password(place)} ({one_line(error)}): {cure}."

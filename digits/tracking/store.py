@@ -27,8 +27,9 @@ from digits.tracking.database import (
     update_locations,
     why_unusable,
 )
-from digits.tracking.lookup import database, server
-from digits.tracking.messages import one_line, without_password
+from digits.tracking.lookup import database, is_postgres, server
+from digits.tracking.messages import without_password
+from digits.tracking.server import files_uri, open_postgres, why_not_connected
 
 log = logging.getLogger(__name__)
 
@@ -79,49 +80,50 @@ class Store:
         self.file: Path | None = None
         if (uri := server()) and not embedded:
             try:
-                self._connect(uri, artifacts=None)  # a server decides itself where artifacts go
+                self._connect(open_postgres(uri) if is_postgres(uri) else uri)
                 return
             except BadInput as error:
                 self.connection_error = str(error).rstrip(".")
             except Exception as error:  # noqa: BLE001 (MLflow's, or of any of its libraries)
-                self.connection_error = (
-                    f"the MLflow server {without_password(uri)} does not answer ({one_line(error)})"
-                )
+                self.connection_error = why_not_connected(uri, error)
             self.is_fallback = True
         self.file = database(self.folder)
         try:
             with without_garbage():  # MLflow imports SQLAlchemy now, and maps its tables
-                self._connect(open_database(self.file), artifacts_uri(self.file))
+                self._connect(open_database(self.file))
         except (sqlite3.Error, mlflow.MlflowException, OSError) as error:
             raise why_unusable(self.file, error) from error
 
-    def _connect(self, uri: str, artifacts: str | None) -> None:
+    def _connect(self, uri: str) -> None:
         mlflow.set_tracking_uri(uri)
         self.uri, self.client = uri, mlflow.MlflowClient(uri)
-        experiment = self.client.get_experiment_by_name(EXPERIMENT) or self._create(artifacts)
+        experiment = self.client.get_experiment_by_name(EXPERIMENT) or self._create()
         if experiment.lifecycle_stage != "active":
             # Restoring it ourselves would bring back runs that were deleted one by one.
             restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
-            where = f"MLFLOW_TRACKING_URI={without_password(uri)}"
+            where = f"MLFLOW_TRACKING_URI={without_password(uri).partition('?')[0]}"
             raise BadInput(
                 f"MLflow's experiment {EXPERIMENT!r} was deleted: `{restore}` brings it back "
                 f"({where})."
             )
         self.experiment_id = experiment.experiment_id
 
-    def _create(self, artifacts: str | None) -> Experiment:
+    def _create(self) -> Experiment:
         # Without a location MLflow would put a database's artifacts below the current folder,
-        # which in a queue is deleted.
+        # which in a queue is deleted. A server decides itself.
+        artifacts = None
+        if self.file or is_postgres(self.uri):
+            artifacts = artifacts_uri(self.file) if self.file else files_uri()
         with suppress(mlflow.MlflowException):  # another process may have come first
             self.client.create_experiment(EXPERIMENT, artifacts)
         experiment = self.client.get_experiment_by_name(EXPERIMENT)
-        assert experiment, f"{self.uri} did not keep the experiment {EXPERIMENT!r}"
+        assert experiment, f"{self.name} did not keep the experiment {EXPERIMENT!r}"
         return experiment
 
     @property
     def name(self) -> str:
         """What it is called in a note: stays when its folder is moved, and has no password."""
-        return self.file.name if self.file else without_password(self.uri)
+        return self.file.name if self.file else without_password(self.uri).partition("?")[0]
 
     def runs(self, filter_string: str) -> list[Run]:
         """The runs of this project that match an MLflow filter, newest first."""

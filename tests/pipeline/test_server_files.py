@@ -1,6 +1,7 @@
 """A real MLflow server that cannot take all of a run: the run is kept here, and sent later."""
 
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,15 +61,19 @@ def complete_here(folder: Path) -> bool:
 
 
 def test_in_s3_without_boto3(
-    server: MlflowServer, folder: Path, send: Callable[[str], tuple[bool, str]]
+    server: MlflowServer,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    send: Callable[[str], tuple[bool, str]],
 ) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)  # also where the extra [s3] is installed
     client = mlflow.MlflowClient(server.uri)
     experiment = client.create_experiment(EXPERIMENT, "s3://nowhere/x")
     for _ in range(2):
         is_there, said = send(server.uri)
         assert not is_there and complete_here(folder)
         assert "this client cannot write to s3://nowhere/x" in said
-        assert "`pip install boto3`, or start the server with `--artifacts-destination`" in said
+        assert "`pip install '.[s3]'`, or start the server with `--artifacts-destination`" in said
     (run,) = server.runs()
     assert COMPLETE not in run.data.tags and not client.search_logged_models([experiment])
     # The cure.
