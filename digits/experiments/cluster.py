@@ -117,15 +117,20 @@ def run_on_cluster(root: Path, address: str) -> list[str]:
         with connect(address) as client:
             check_experiments_can_run(root)
             remotes = check_remotes(root)
-            versions = check_workers(root, client, remotes)
-            sender = _Sender(root, remotes, versions)
             try:
-                return sender.run(client, entries)
+                versions = check_workers(root, client, remotes)
+                return _Sender(root, remotes, versions).run(client, entries)
             except KeyboardInterrupt:
                 raise BadInput(
-                    "the workers go on: `make queue` waits for them again, and fetches what they "
-                    "have finished."
+                    "stopped: the workers go on with what they were sent, and the next "
+                    "`make queue` fetches what they have finished."
                 ) from None
+            except OSError as error:  # Dask's too
+                reason = " ".join(str(error).split())
+                raise BadInput(
+                    f"the connection to the Dask cluster broke ({reason}): `make queue` goes on "
+                    "with what is not done."
+                ) from error
 
 
 def _read_entries(root: Path) -> dict[str, QueueEntry]:
@@ -158,7 +163,8 @@ class _Sender:
             for revision, entry in entries.items()
             if revision not in done
         }
-        failed, late = [], []
+        failed: list[str] = []
+        late: list[QueueEntry] = []
         with tqdm(total=len(entries), unit="experiment", disable=None) as bar:
             for entry, future in chain(
                 ((entries[revision], None) for revision in done), _as_they_end(client, futures)
@@ -204,8 +210,11 @@ class _Sender:
     def _succeeded(self, entry: QueueEntry, future: "Future") -> bool:
         error = future.exception()
         if error:
-            (self.root / _LOGS / f"{_name(entry)}.log").write_text(f"{error}\n", encoding="utf-8")
+            self._log(entry).write_text(f"{error}\n", encoding="utf-8")
         return error is None
+
+    def _log(self, entry: QueueEntry) -> Path:
+        return self.root / _LOGS / f"{_name(entry)}.log"
 
     def _try_to_fetch(self, entry: QueueEntry) -> bool:
         try:
@@ -223,6 +232,7 @@ class _Sender:
         ref = f"{baseline_ref(entry.baseline_rev)}/{_name(entry)}"
         run_dvc(self.root, "exp", "pull", self.remotes.git, ref)
         run_dvc(self.root, "queue", "remove", entry.stash_rev)
+        self._log(entry).unlink(missing_ok=True)  # of an earlier failure
         self.queue.forget([entry.stash_rev])
 
 
@@ -237,7 +247,7 @@ def _as_they_end(
     from distributed import wait
 
     while futures:
-        ended = []
+        ended: set[Future] = set()
         with suppress(TimeoutError):
             ended = wait([*futures], POLL_SECONDS, "FIRST_COMPLETED").done
         if client.status != "running" or any(future.cancelled() for future in ended):

@@ -114,6 +114,7 @@ def connect(address: str) -> "Client":
     from digits.experiments import cluster_worker
 
     cloudpickle.register_pickle_by_value(cluster_worker)  # the workers have no copy of it
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a sentence here says it
     try:
         return Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, TypeError) as error:

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -39,24 +40,26 @@ def started(where: Project, *arguments: str, **env: str) -> Iterator[subprocess.
         try:
             yield process
         finally:
-            process.terminate()
-            process.wait(timeout=30)
+            process.kill()  # what it runs ends with it
+            process.wait()
 
 
-def dask(folder: Path, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
+def dask(
+    folder: Path, *arguments: str, **env: str
+) -> AbstractContextManager[subprocess.Popen[str]]:
     """A scheduler or a worker on 127.0.0.1, with a folder, a home and a cache of its own."""
     here = ("--host", "127.0.0.1", "--no-dashboard")
-    return started(Project(folder, folder / "home"), "-m", "dask", *arguments, *here)
+    return started(Project(folder, folder / "home"), "-m", "dask", *arguments, *here, **env)
 
 
 def scheduler(folder: Path, port: int) -> AbstractContextManager[subprocess.Popen[str]]:
     return dask(folder, "scheduler", "--port", str(port))
 
 
-def worker(folder: Path, port: int) -> AbstractContextManager[subprocess.Popen[str]]:
+def worker(folder: Path, port: int, **env: str) -> AbstractContextManager[subprocess.Popen[str]]:
     """A worker that runs one experiment at a time."""
     options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(folder))
-    return dask(folder, "worker", f"tcp://127.0.0.1:{port}", *options)
+    return dask(folder, "worker", f"tcp://127.0.0.1:{port}", *options, **env)
 
 
 @pytest.fixture
@@ -72,6 +75,11 @@ def shared(project: Project, tmp_path: Path) -> Project:
 def names(project: Project) -> list[str]:
     """The experiments that are here."""
     return sorted(file.name for file in project.path.glob(".git/refs/exps/??/*/*"))
+
+
+def says(where: Project, text: str) -> bool:
+    """Whether a process has printed this."""
+    return text in (where.home / "log").read_text("utf-8")
 
 
 def on_remote(project: Project, kind: str) -> int:
@@ -111,9 +119,9 @@ def test_eight_experiments_while_a_worker_and_the_sender_are_killed(
         processes.enter_context(scheduler(tmp_path / "scheduler", port))
         first = processes.enter_context(worker(tmp_path / "first", port))
         processes.enter_context(worker(tmp_path / "second", port))
-        for folder in ("first", "second"):
-            log = tmp_path / folder / "home" / "log"
-            wait_until(lambda log=log: "Registered to" in log.read_text("utf-8"), seconds=LONG)
+        for name in ("first", "second"):
+            there = Project(tmp_path / name, tmp_path / name / "home")
+            wait_until(partial(says, there, "Registered to"), seconds=LONG)
         with started(shared, "-m", "digits", "queue", **cluster) as sender:
             wait_until(lambda: names(shared), sender, LONG)
             first.kill()
@@ -144,3 +152,25 @@ def test_eight_experiments_while_a_worker_and_the_sender_are_killed(
     shared.git("checkout", "--", ".")
     shared.dvc("exp", "apply", "k-8")
     assert shared.repro() == ["track"], "all that the experiment made is here"
+
+
+def test_a_sender_waits_for_a_worker_and_names_one_with_other_versions(
+    shared: Project, tmp_path: Path
+) -> None:
+    """Before any work: nothing is on the git remote."""
+    package = tmp_path / "packages" / "skops-0.0.1.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: skops\nVersion: 0.0.1\n")
+    shared.dvc("exp", "run", "--queue", "-n", "k", "-S", "models.knn.n_neighbors=1")
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    with ExitStack() as processes:
+        processes.enter_context(scheduler(tmp_path / "scheduler", port))
+        queue = started(shared, "-m", "digits", "queue", DASK_SCHEDULER_ADDRESS=address)
+        sender = processes.enter_context(queue)
+        wait_until(partial(says, shared, "no worker is at the scheduler"), sender, LONG)
+        other = worker(tmp_path / "worker", port, PYTHONPATH=str(package.parent))
+        processes.enter_context(other)
+        assert sender.wait(LONG) == 1
+    assert says(shared, "has skops 0.0.1 (the sender has ") and not on_remote(shared, "queue")
+    assert [*read_queue(shared.path).left.values()] == ["k"]
