@@ -201,9 +201,14 @@ class _Sender:
             versions=self.versions,
             environment=self.environment,
         )
+        program = self.program
+
+        def run() -> str:  # Dask hands over a closure as it is, and what it calls with it
+            return run_job(program, job)
+
         # The same key as that of a sender that was killed: Dask runs no key twice at a time.
         key = f"digits-{entry.stash_rev}"
-        future = client.submit(run_job, self.program, job, key=key, retries=RETRIES, pure=False)
+        future = client.submit(run, key=key, retries=RETRIES, pure=False)
         fire_and_forget(future)  # the experiment goes on when this process is killed
         return future
 

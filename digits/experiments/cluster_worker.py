@@ -20,7 +20,6 @@ from itertools import count
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryFile
-from typing import NoReturn
 
 # Refs on the git remote: what is to be run, and the results of what has been.
 QUEUED, DONE = "refs/digits/queue", "refs/digits/done"
@@ -31,7 +30,11 @@ LONGEST_LOG = 200_000  # characters of the log that travel back
 OTHER_VERSIONS = "other versions than the sender's:"
 
 
-@dataclass(frozen=True)
+class GitError(Exception):
+    """Git could not do what it was asked; it has said why."""
+
+
+@dataclass(frozen=True, repr=False)  # Dask writes down what fails: a URL may have a password
 class Job:
     """A queued experiment, and where a worker finds what it needs.
 
@@ -134,14 +137,18 @@ def run_job(program: str, job: Job) -> str:
     }
     with TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", program, json.dumps(asdict(job))],
+            [sys.executable, "-c", program],
             cwd=folder,
             env=environment,
-            stdin=subprocess.PIPE,  # it ends when this process does
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
+            text=True,
             start_new_session=True,
         )
+        assert process.stdin
+        process.stdin.write(json.dumps(asdict(job)) + "\n")  # not as an argument, which all see
+        process.stdin.flush()  # and it stays open as long as this process is there
         code = process.wait()
         output.seek(0)
         log = output.read()[-LONGEST_LOG:]
@@ -168,9 +175,8 @@ def _share_of_cores() -> int:
 
 
 def main() -> None:
-    """Run the experiment that the only argument describes."""
-    _end_with_parent()
-    job = Job(**json.loads(sys.argv[1]))
+    """Run the experiment that the first line of the input describes."""
+    job = Job(**json.loads(_read_parent()))
     with _free_folder(Path.cwd()) as clone:
         if not _is_to_do(job):
             return
@@ -182,20 +188,21 @@ def main() -> None:
         _git("push", "--quiet", "--atomic", "origin", f"{job.ref}:{job.ref}", _done(job))
 
 
-def _end_with_parent() -> None:
-    """Kill this process and all that it starts when the Dask worker is gone.
+def _read_parent() -> str:
+    """Read a line from the Dask worker. When that is gone, end this and all that it started.
 
     Else the experiment would go on here while another worker takes it up.
     """
-    parent = os.dup(0)
+    parent = os.fdopen(os.dup(0), encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # what is started shall not read from it
+    line = parent.readline()
 
-    def wait() -> NoReturn:
-        os.read(parent, 1)  # returns when the other end is closed
+    def wait() -> None:
+        parent.readline()  # returns when the other end is closed
         os.killpg(0, signal.SIGKILL)
-        raise SystemExit
 
     threading.Thread(target=wait, daemon=True).start()
+    return line
 
 
 @contextmanager
@@ -235,7 +242,7 @@ def _clone(job: Job, mirror: Path, clone: Path) -> None:
         for url, repository in ((job.git_url, mirror), (str(mirror), clone)):
             try:
                 _fetch(url, repository, queued)
-            except subprocess.CalledProcessError:  # perhaps a kill left it half-written
+            except GitError:  # perhaps a kill left it half-written
                 rmtree(repository, ignore_errors=True)
                 _fetch(url, repository, queued)
     author, email = _git("log", "-1", "--format=%an%n%ae", job.revision, cwd=clone).splitlines()
@@ -252,9 +259,10 @@ def _fetch(url: str, repository: Path, ref: str) -> None:
 
 def _git(*arguments: str, cwd: Path | None = None) -> str:
     """What git prints; what it says of an error goes to the log."""
-    done = subprocess.run(
-        ["git", *arguments], cwd=cwd, stdout=subprocess.PIPE, text=True, check=True
-    )
+    command = ["git", *arguments]
+    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise GitError(f"git ended with the exit code {done.returncode}")
     return done.stdout
 
 
