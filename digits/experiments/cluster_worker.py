@@ -176,6 +176,8 @@ def _share_of_cores() -> int:
 
 def main() -> None:
     """Run the experiment that the first line of the input describes."""
+    from dvc.exceptions import DvcException
+
     job = Job(**json.loads(_read_parent()))
     with _free_folder(Path.cwd()) as clone:
         if not _is_to_do(job):
@@ -184,7 +186,10 @@ def main() -> None:
         os.environ["DVC_SITE_CACHE_DIR"] = str(clone / ".git" / "dvc")  # ends with the clone
         os.chdir(clone / job.project)
         _configure(job, Path.cwd(), clone.parent / "cache")
-        _run(job, Path.cwd())
+        try:
+            _run(job, Path.cwd())
+        except DvcException as error:  # the stage that failed has said why
+            sys.exit(f"ERROR: {error}")
         _git("push", "--quiet", "--atomic", "origin", f"{job.ref}:{job.ref}", _done(job))
 
 

@@ -132,9 +132,9 @@ def test_eight_experiments_while_a_worker_and_the_sender_are_killed(
         wait_until(lambda: on_remote(shared, "done") >= 2, seconds=LONG)
         assert names(shared) == fetched and len(fetched) < len(NAMES), "nobody fetches"
         output = shared.digits("queue", fails=True, **cluster)
-    assert "bad failed: `cat .dvc/tmp/exps/cluster/bad.log` says why." in output
+    assert "bad failed: `cat .dvc/tmp/exps/cluster/NAME.log` says why." in output
     log = shared.path / ".dvc" / "tmp" / "exps" / "cluster" / "bad.log"
-    assert "n_neighbors is 9000" in log.read_text("utf-8")
+    assert "n_neighbors of models.knn is 9000" in log.read_text("utf-8")
     assert [*read_queue(shared.path).left.values()] == ["bad"]
     assert (on_remote(shared, "queue"), on_remote(shared, "done")) == (1, 0)
 
