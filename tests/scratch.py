@@ -23,7 +23,7 @@ from digits.params.models import MODELS
 from digits.tracking.database import empty_database, update_locations
 
 # So begin the environment variables that change what is tested.
-SETTINGS = ("DVC", "MLFLOW", "DIGITS", "GIT")
+SETTINGS = ("DASK", "DVC", "MLFLOW", "DIGITS", "GIT")
 STAGES = ("fetch", "split", "augment", "train", "evaluate", "track")
 
 # Params of a model that learns by epochs.

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run what has not run, then write and print the table."""
+    from digits.experiments.cluster import why_failed
     from digits.experiments.ladder import choose_rungs, read_ladder
     from digits.experiments.ladder_runs import find_experiments, read_results, run_rungs
     from digits.experiments.ladder_table import compare_neighbours, ladder_markdown, read_table
@@ -46,10 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     table_file.write_text(text, encoding="utf-8", newline="\n")
     print(text.partition("###")[0])
     if failed := [rung.name for rung in rungs if rung.name not in commits]:
-        raise BadInput(
-            f"{', '.join(failed)} did not finish: "
-            "`dvc queue status` and `dvc queue logs NAME` say why."
-        )
+        raise BadInput(f"{', '.join(failed)} did not finish: {why_failed()}")
 
 
 def _training_costs(commits: Mapping[str, str]) -> dict[str, dict[str, float]]:

@@ -19,7 +19,8 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=_jobs,
         default=1,
-        help="how many experiments at a time, which share the cores (default 1)",
+        help="how many experiments at a time, which share the cores (default 1); "
+        "on a cluster its workers decide",
     )
 
 

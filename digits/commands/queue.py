@@ -1,4 +1,7 @@
-"""`python -m digits queue`: run the experiments that `dvc exp run --queue` has queued."""
+"""`python -m digits queue`: run the experiments that `dvc exp run --queue` has queued.
+
+With DASK_SCHEDULER_ADDRESS set, the workers of a Dask cluster run them (docs/growing.md).
+"""
 
 import argparse
 
@@ -16,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Start workers and wait for them; in the end say what failed."""
-    from digits.experiments.queue import run_queue
+    from digits.experiments.cluster import run_queued, why_failed
 
     check_repository(ROOT)
-    if failed := run_queue(ROOT, arguments.jobs):
-        raise BadInput(f"{', '.join(failed)} failed: `dvc queue logs NAME` says why.")
+    if failed := run_queued(ROOT, arguments.jobs):
+        raise BadInput(f"{', '.join(failed)} failed: {why_failed()}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from digits.common.errors import BadInput
+from digits.experiments.cluster import run_queued
 from digits.experiments.code import check_experiments_can_run, code_dependencies, select_code
 from digits.experiments.git import (
     baseline_ref,
@@ -20,7 +21,7 @@ from digits.experiments.git import (
 )
 from digits.experiments.ladder import Ladder, Rung, dvc_overrides, rung_params
 from digits.experiments.lock import Part
-from digits.experiments.queue import read_queue, run_dvc, run_queue
+from digits.experiments.queue import read_queue, run_dvc
 from digits.experiments.revisions import open_result
 from digits.params.nested import flatten
 from digits.params.schema import parse_params
@@ -78,7 +79,7 @@ def run_rungs(root: Path, ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
     Raises
     ------
     BadInput
-        As `check_experiments_can_run` and `run_queue`.
+        As `check_experiments_can_run` and `run_queued`.
     """
     experiments = find_experiments(root, ladder)
     missing = [rung for rung in rungs if rung.name not in experiments]
@@ -89,7 +90,7 @@ def run_rungs(root: Path, ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
     for rung in missing:
         if rung.name not in queued:
             _queue_rung(root, ladder, rung)
-    run_queue(root, jobs)
+    run_queued(root, jobs)
 
 
 def _queue_rung(root: Path, ladder: Ladder, rung: Rung) -> None:
