@@ -41,8 +41,8 @@ def project(two_branches: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         module = import_module(f"digits.commands.{name}")
         if hasattr(module, "ROOT"):
             monkeypatch.setattr(module, "ROOT", two_branches.path)
-    for module in ("runs", "readers"):
-        monkeypatch.setattr(f"digits.commands.{module}.ROOT", two_branches.path)
+    monkeypatch.setattr("digits.commands.runs.ROOT", two_branches.path)
+    monkeypatch.setattr("digits.commands.readers.ROOT", two_branches.path)
     names._warn.cache_clear()
     two_branches.git("switch", "-qf", "main")
     two_branches.dvc("checkout", "--force", "-q")
