@@ -97,8 +97,7 @@ def test_tells_edited_code_and_other_data_apart(commit: str, tmp_path: Path) -> 
     names = [run_name("")]
     (tmp_path / "dvc.lock").write_text(LOCK % "c", encoding="utf-8")
     assert run_name("") not in names and "dataset=idx:data/own/mine-code-" in names[0]
-    extra = "digits_8x8, extra: 'images:data/own/mine'"
-    edit(tmp_path, ("'idx:data/own/mine'", extra))
+    edit(tmp_path, ("digits_8x8", "digits_8x8, extra: 'images:data/own/mine'"))
     name = run_name("")
     (tmp_path / "dvc.lock").write_text(LOCK % "d", encoding="utf-8")
     assert run_name("") != name and "extra=images:data/own/mine-code-" in name
