@@ -26,9 +26,6 @@ QUEUED, DONE = "refs/digits/queue", "refs/digits/done"
 
 LONGEST_LOG = 200_000  # characters of the log that travel back
 
-# How a log begins when the worker is not to blame, but its environment.
-OTHER_VERSIONS = "other versions than the sender's:"
-
 
 class GitError(Exception):
     """Git could not do what it was asked; it has said why."""
@@ -123,7 +120,7 @@ def run_job(program: str, job: Job) -> str:
     from distributed import get_worker
 
     if others := other_versions(job.versions):
-        raise RuntimeError(f"{OTHER_VERSIONS} {', '.join(others)}")
+        raise RuntimeError(f"other versions: {', '.join(others)}")
     # A worker's own folder is deleted when it ends. The clone and the cache stay beside it.
     repository = sha256(job.git_url.encode()).hexdigest()[:12]
     folder = Path(get_worker().local_directory).parent / f"digits-{repository}"
@@ -190,7 +187,8 @@ def main() -> None:
             _run(job, Path.cwd())
         except DvcException as error:  # the stage that failed has said why
             sys.exit(f"ERROR: {error}")
-        _git("push", "--quiet", "--atomic", "origin", f"{job.ref}:{job.ref}", _done(job))
+        refs = (f"{job.ref}:{job.ref}", f"{job.ref}:{DONE}/{job.revision}")
+        _git("push", "--quiet", "--atomic", "origin", *refs)
 
 
 def _read_parent() -> str:
@@ -232,10 +230,6 @@ def _is_to_do(job: Job) -> bool:
     queued, done = f"{QUEUED}/{job.revision}", f"{DONE}/{job.revision}"
     refs = _git("ls-remote", job.git_url, queued, done).split()
     return queued in refs and done not in refs
-
-
-def _done(job: Job) -> str:
-    return f"{job.ref}:{DONE}/{job.revision}"
 
 
 def _clone(job: Job, mirror: Path, clone: Path) -> None:
