@@ -88,7 +88,7 @@ def _only_here(repo: Repo, hashes: Mapping[str, str]) -> Iterator[str]:
         if content.hash_info.value == hashes.get(path):
             continue
         files = content if isinstance(content, Tree) else [(None, None, content.hash_info)]
-        if not all(odb.exists(info.value) for _, _, info in files):
+        if not all(odb.exists(str(info.value)) for _, _, info in files):
             yield path
 
 
@@ -97,7 +97,7 @@ def _is_cached(odb: HashFileDB, md5: str) -> bool:
     if not md5.endswith(".dir"):
         return bool(odb.exists(md5))
     files = _files_of(odb, md5)
-    return files is not None and all(odb.exists(info.value) for info in files)
+    return files is not None and all(odb.exists(str(info.value)) for info in files)
 
 
 def _files_of(odb: HashFileDB, md5: str) -> list[HashInfo] | None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dvc.exceptions import DvcException
-from dvc.repo import Repo
 from dvc.repo.experiments.queue.base import QueueEntry
 from tqdm import tqdm
 
@@ -33,6 +32,7 @@ from digits.experiments.cluster_worker import Job, run_job
 from digits.experiments.code import check_experiments_can_run
 from digits.experiments.git import baseline_ref
 from digits.experiments.queue import POLL_SECONDS, read_queue, run_dvc, run_queue
+from digits.experiments.repository import open_repo
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -141,7 +141,7 @@ def _read_entries(root: Path) -> dict[str, QueueEntry]:
             "DVC's own workers are at work on this queue: `dvc queue stop` ends them after what "
             "they are at, or unset DASK_SCHEDULER_ADDRESS."
         )
-    with Repo(str(root)) as repo:
+    with open_repo(root) as repo:
         return {entry.stash_rev: entry for entry in repo.experiments.celery_queue.iter_queued()}
 
 
@@ -180,7 +180,7 @@ class _Sender:
 
     def _push_data(self, entries: Iterable[QueueEntry]) -> None:
         """Give DVC's remote the data that is here already: a worker need not make it again."""
-        with Repo(str(self.root)) as repo:
+        with open_repo(self.root) as repo:
             try:
                 repo.push(revs=sorted({str(entry.head_rev) for entry in entries}), workspace=False)
             except DvcException as error:

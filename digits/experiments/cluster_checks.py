@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dvc.config_schema import RelPath
 from dvc.exceptions import DvcException
-from dvc.repo import Repo
 
 from digits.common.errors import BadInput
 from digits.common.versions import LOCK
 from digits.experiments.cluster_worker import missing_folders, other_versions, read_versions
 from digits.experiments.git import GitError, run_git
+from digits.experiments.repository import open_repo
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -49,7 +49,7 @@ def check_remotes(root: Path) -> Remotes:
     BadInput
         When there is none, when it does not answer, or is of a kind that does not do.
     """
-    with Repo(str(root)) as repo:
+    with open_repo(root) as repo:
         git_remote = str(repo.config["exp"].get("git_remote") or "origin")
         git_url = _check_git_remote(root, git_remote)
         try:
