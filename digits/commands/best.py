@@ -83,12 +83,16 @@ def _conclusion(ranks: Sequence["Rank"], not_validated: Sequence[str]) -> str:
     from digits.experiments.ranking import compared_results
 
     # A later one is "better" on the images that both were validated on, if those are few.
-    alike = [rank.name for rank in ranks if rank.verdict in (SAME, UNDECIDED, BETTER)]
+    alike = [rank.name for rank in ranks if rank.verdict in (UNDECIDED, BETTER)]
+    same = [rank.name for rank in ranks if rank.verdict == SAME]
     not_compared = [rank.name for rank in ranks[1:] if rank.p_value is None]
     if len(ranks) == 1:
         sentences = ["Only one has been validated: nothing to compare it with."]
-    elif alike:
-        sentences = [f"Cannot be told from the first: {', '.join(alike)}."]
+    elif alike or same:
+        sentences = [f"The same as the first: {', '.join(same)}."] if same else []
+        sentences += [f"Cannot be told from the first: {', '.join(alike)}."] if alike else []
+    elif len(not_compared) == len(ranks) - 1:
+        sentences = ["None could be compared with the first."]
     elif not_compared:
         sentences = ["None that was compared is as good as the first."]
     else:

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 FIRST = "the first"
 OTHER_IMAGES = "validated on other images"
 NOT_HERE = "not on this machine: `dvc pull`, or `dvc exp apply` and `dvc repro`"
+FIRST_NOT_HERE = "not compared: the first is not on this machine"
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def rank_experiments(
         )
     validated.sort(key=lambda name: -metrics[name]["accuracy"])
     first = _read_predictions(root, validated[0])
-    ranks = [Rank(validated[0], metrics[validated[0]], FIRST)]
+    word = FIRST if first else f"{FIRST}, {NOT_HERE}"
+    ranks = [Rank(validated[0], metrics[validated[0]], word)]
     for name in validated[1:]:
         other = _read_predictions(root, name)
         ranks.append(_rank(name, metrics[name], first, other, confidence))
@@ -208,7 +210,7 @@ def _rank(
     confidence: float,
 ) -> Rank:
     if first is None or other is None:
-        return Rank(name, metrics, NOT_HERE)
+        return Rank(name, metrics, FIRST_NOT_HERE if other else NOT_HERE)
     paired = compare_validation(first.predictions, other.predictions, confidence)
     if paired is None or first.data_set != other.data_set:
         return Rank(name, metrics, OTHER_IMAGES)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from digits.commands.best import ranking_text
-from digits.experiments.comparison import UNDECIDED
+from digits.experiments.comparison import SAME, UNDECIDED
 from digits.experiments.ranking import Rank
 
 
@@ -61,7 +61,16 @@ def test_alone_there_is_nothing_to_compare_with() -> None:
 
 def test_none_can_be_compared() -> None:
     text = ranking_text([FIRST, GONE], [], 0.95)
+    assert "None could be compared with the first. Not compared: gone." in text
+    text = ranking_text([FIRST, compared("bad", 20, "worse"), GONE], [], 0.95)
     assert "None that was compared is as good as the first. Not compared: gone." in text
+
+
+def test_what_is_the_same_is_not_called_what_cannot_be_told_apart() -> None:
+    ranks = [FIRST, compared("docs", 3, SAME), compared("middling", 4, UNDECIDED)]
+    text = ranking_text(ranks, [], 0.95)
+    assert "The same as the first: docs. Cannot be told from the first: middling. Ran" in text
+    assert "Cannot" not in ranking_text(ranks[:2], [], 0.95)
 
 
 def test_better_on_the_images_that_both_were_asked_is_not_worse() -> None:

@@ -127,6 +127,16 @@ def test_ranks(by_hand: list[str]) -> None:
     )
 
 
+def test_of_a_first_that_is_not_on_this_machine_the_others_do_not_say_it(
+    by_hand: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ALL, "gone", validated("gone", range(100, 200), 1))
+    ranks, _ = rank_experiments(Path(), ["good", "gone"])
+    assert [rank.name for rank in ranks] == ["gone", "good"] and "validation" in by_hand
+    assert ranks[0].verdict.startswith("the first, not on this machine: `dvc pull`")
+    assert ranks[1].verdict == "not compared: the first is not on this machine"
+
+
 def test_one_of_several_is_worse_only_if_that_is_no_accident_among_so_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
