@@ -6,10 +6,15 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from digits.common.errors import BadInput
+
+# Files and folders that are hidden, or that desktops and editors leave in any folder: nobody's
+# data. .dvcignore names the same.
+CLUTTER = (".*", "[Tt]humbs.db", "ehthumbs.db", "[Dd]esktop.ini", "@eaDir", "*~", "~$*", "#*#")
 
 # What keeps a file from being written, and what to do then.
 _CURES = {
@@ -18,6 +23,11 @@ _CURES = {
 }
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MAY_NOT_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a file or folder of this name is nobody's data."""
+    return any(fnmatch(name, pattern) for pattern in CLUTTER)
 
 
 def cure_of(error: Exception) -> str | None:

@@ -9,22 +9,17 @@ is no change: what has another time, but the same content, is the same.
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
-from digits.common.files import file_sha256
+from digits.common.files import file_sha256, is_clutter
 from stages.runner.outs import is_as_recorded
 
 PARAMS = Path("params.yaml")
 CODE = ("stages", "digits")  # the folders whose modules are dependencies
-
-# Files and folders that are hidden, or that desktops and editors leave in any folder: nobody's
-# data. .dvcignore names the same.
-CLUTTER = (".*", "[Tt]humbs.db", "ehthumbs.db", "[Dd]esktop.ini", "@eaDir", "*~", "~$*", "#*#")
 
 
 @dataclass(frozen=True)
@@ -179,9 +174,5 @@ def _files(deps: Iterable[Path]) -> list[Path]:
         file
         for dep in deps
         for file in ([dep] if dep.is_file() else sorted(dep.rglob("*")))
-        if file.is_file() and not any(map(_is_clutter, file.relative_to(dep).parts))
+        if file.is_file() and not any(map(is_clutter, file.relative_to(dep).parts))
     ]
-
-
-def _is_clutter(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in CLUTTER)

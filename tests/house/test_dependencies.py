@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from digits.common.dvc_yaml import parse_yaml
-from digits.common.files import read_json
+from digits.common.files import CLUTTER, read_json
 from digits.common.versions import LOCK
 from digits.params.datasets import SOURCES
 from digits.params.schema import Params
-from stages.runner.guard import CLUTTER
 from tests.imports import ROOT, closure, is_docstring_alone, modules, own_file
 from tests.scratch import STAGES
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from digits.common.errors import BadInput
-from stages.runner.guard import CLUTTER, Guard, Snapshot
+from digits.common.files import CLUTTER
+from stages.runner.guard import Guard, Snapshot
 from tests.scratch import Project
 
 
