@@ -1,10 +1,11 @@
 """Versions of the libraries that compute: as they are installed, and as the project pins them."""
 
-import json
 import re
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from digits.common.files import read_json
 
 # What splits, augments, learns and measures, and what draws and reads pictures. Others change no
 # result.
@@ -52,5 +53,11 @@ def other_versions(ours: Mapping[str, str], theirs: Mapping[str, str], what: str
 
 
 def read_versions(file: Path) -> dict[str, str]:
-    """Return the versions by name that `save_versions` wrote; none where the file is not there."""
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    """Return the versions by name that `save_versions` wrote; none where the file is not there.
+
+    Raises
+    ------
+    BadInput
+        When the file is damaged.
+    """
+    return read_json(file) if file.exists() else {}

@@ -9,7 +9,7 @@ import numpy as np
 import platformdirs
 
 from digits.common.errors import BadInput
-from digits.common.files import replace
+from digits.common.files import is_clutter, replace
 from digits.data.dataset import DataSet, check_digest, open_raw, save_raw
 from digits.params.datasets import Source, allowed_datasets, find_source
 
@@ -105,6 +105,11 @@ def _own_folder(key: str, value: str, own: Path) -> Path:
             f"{key} is {value!r}, allowed is a folder below {own.as_posix()}: move "
             f"{folder} there, or make a folder there and link the files into it, since a change "
             "of them is noticed there alone."
+        )
+    if hidden := [name for name in path.parts if is_clutter(name)]:
+        raise BadInput(
+            f"{key} is {value!r}, but DVC overlooks {hidden[0]}, as hidden or left by a "
+            "program: allowed is a folder of another name."
         )
     if not path.is_dir():
         cure = f"`dvc add {path}` where it is, and `git add {path}.dvc`: experiments have it then"

@@ -186,13 +186,12 @@ def _read_validation(root: Path, name: str) -> dict[str, Any]:
     """The metrics; none, and a warning that says why, where they cannot be read."""
     try:
         return read_metrics(root, name, "validation")
-    except NoSuchRevision:
-        raise
     except BadInput as error:
-        if name == WORKSPACE and isinstance(error, NotOneResult):
+        of_workspace = name == WORKSPACE and isinstance(error, NotOneResult)
+        if of_workspace or isinstance(error, NoSuchRevision):
             raise
         log.warning("%s", error)
-    return {}
+        return {}
 
 
 def _read_predictions(root: Path, name: str) -> Revision | None:

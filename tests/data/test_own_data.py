@@ -54,6 +54,12 @@ class TestOnesOwnFolder:
         with pytest.raises(BadInput, match=f"^fetch.dataset is 'idx:{re.escape(folder)}', allowed"):
             fetch_dataset(f"idx:{folder}", None, self.OWN)
 
+    @pytest.mark.parametrize("name", [".mine", "mine~", "@eaDir"])
+    def test_what_dvc_overlooks_is_refused(self, mine: Path, name: str) -> None:
+        hidden = mine.rename(mine.with_name(name)) / "digits"
+        with pytest.raises(BadInput, match=f"but DVC overlooks {re.escape(name)}, as hidden"):
+            fetch_dataset(f"idx:{hidden}", None, self.OWN)
+
     def test_links_to_folders_are_refused_since_dvc_does_not_look_behind(
         self, mine: Path, tmp_path: Path
     ) -> None:

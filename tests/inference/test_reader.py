@@ -80,6 +80,16 @@ def test_a_model_by_other_libraries_is_said(
     assert f"made by numpy 1.0 (installed is {version('numpy')}):" in said
 
 
+@pytest.mark.parametrize("content", [b"", b"numpy", b"[1]", b"\xff"])
+def test_damaged_versions_of_a_model_are_named(
+    models: Path, tmp_path: Path, content: bytes
+) -> None:
+    model = Path(shutil.copy(models / "model.skops", tmp_path))
+    (tmp_path / "versions.json").write_bytes(content)
+    with pytest.raises(BadInput, match=r"versions\.json .* `dvc repro` makes it again"):
+        load_reader(model, None, "digit")
+
+
 def test_scores_become_probabilities_by_validation(models: Path) -> None:
     reader = load_reader(models / "model.skops", models / "validation", "digit")
     assert reader.calibration and reader.side == 8
