@@ -1,4 +1,7 @@
-"""`python -m digits catalogue`: what can be chosen and what is measured, as tables in Markdown."""
+"""`python -m digits catalogue`: what can be chosen and what is measured, as tables in Markdown.
+
+`python -m digits catalogue params` is the page on the keys of params.yaml.
+"""
 
 import argparse
 from collections.abc import Iterator
@@ -6,18 +9,31 @@ from importlib import import_module
 
 from digits.commands.output import code_span, text_table
 
-HELP = "the data sets, representations, models and metrics that there are, as in docs/catalogue.md"
+HELP = (
+    "the data sets, representations, models and metrics that there are, as in docs/catalogue.md; "
+    "`catalogue params`: every key of params.yaml, as in docs/params.md"
+)
 
 Table = tuple[str, list[str], list[list[str]]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """No arguments."""
+    """Which page."""
+    parser.add_argument(
+        "page",
+        nargs="?",
+        choices=["catalogue", "params"],
+        default="catalogue",
+        help="catalogue (the default), or params",
+    )
 
 
-def run(arguments: argparse.Namespace) -> None:  # noqa: ARG001 (there are none)
-    """Print all tables."""
-    print(catalogue_text(), end="")
+def run(arguments: argparse.Namespace) -> None:
+    """Print a page."""
+    from digits.commands.params_page import params_text
+    from digits.experiments.git import ROOT
+
+    print(params_text(ROOT) if arguments.page == "params" else catalogue_text(), end="")
 
 
 def catalogue_text() -> str:
