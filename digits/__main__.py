@@ -25,6 +25,7 @@ COMMANDS = (
     "ui",
     "serve",
     "draw",
+    "check",
     "catalogue",
 )
 INTERRUPTED = 130  # the exit code of what Ctrl-C ended, as shells have it
