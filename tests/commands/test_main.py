@@ -16,7 +16,7 @@ from digits.common.errors import BadInput
 from digits.experiments.revisions import NotCached
 from tests.imports import ROOT
 
-REQUIRED = {"promote": ["x"], "restore": ["x"], "predict": ["x.png"]}
+REQUIRED = {"promote": ["x"], "restore": ["x"], "predict": ["x.png"], "evaluate": ["x"]}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

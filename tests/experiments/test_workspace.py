@@ -186,6 +186,19 @@ def test_params_committed_without_a_run_are_said(
     project.git("reset", "-q", "--hard", "HEAD~1")
 
 
+def test_pictures_of_ones_own_that_no_param_names_are_no_other_result(
+    project: Project, says: Says
+) -> None:
+    """They are put there to be scored, or to be learned from later."""
+    mine = project.path / "data" / "own" / "mine"
+    (mine / "7").mkdir(parents=True)
+    try:
+        (mine / "7" / "a.png").write_bytes(b"x")
+        assert "the same" in says("compare", "main")
+    finally:
+        shutil.rmtree(mine)
+
+
 def test_restore_asks_before_it_touches(project: Project) -> None:
     """By a real run of `track`, whose results the cache then lacks."""
     project.dvc("repro", "--force", "-s", "track")
@@ -238,16 +251,3 @@ def _state(project: Project) -> tuple[str, str, dict[Path, bytes]]:
     files = [file for folder in ("models", "data") for file in (project.path / folder).rglob("*")]
     contents = {file: file.read_bytes() for file in files if file.is_file()}
     return project.git("rev-parse", "--abbrev-ref", "HEAD"), project.git("status", "-s"), contents
-
-
-def test_pictures_of_ones_own_that_no_param_names_are_no_other_result(
-    project: Project, says: Says
-) -> None:
-    """They are put there to be scored, or to be learned from later."""
-    mine = project.path / "data" / "own" / "mine"
-    (mine / "7").mkdir(parents=True)
-    try:
-        (mine / "7" / "a.png").write_bytes(b"x")
-        assert "the same" in says("compare", "main")
-    finally:
-        shutil.rmtree(mine)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import mlflow
@@ -70,12 +71,15 @@ class TestCompleteRun:
         }
         assert run.data.metrics.items() >= expected.items()
         files = files_of(run, uri_of(folder), tmp_path / run.info.run_id)
+        hashes = json.loads(files.pop("project/sha256.json"))
         assert files == {
             "plots/errors.png": b"a picture",
             "plots/confusion.csv": b"actual,predicted\n",
             "project/params.yaml": (ROOT / "params.yaml").read_bytes(),
             "project/uncommitted.diff": b"a patch",
         }
+        expected_hashes = {name: sha256(content).hexdigest() for name, content in files.items()}
+        assert hashes.items() > expected_hashes.items() and hashes.keys() - files == {"model"}
         assert len(models_of(run, uri_of(folder))) == 1
         history = mlflow.MlflowClient(uri_of(folder)).get_metric_history(
             run.info.run_id, "history/training_loss"

@@ -56,7 +56,6 @@ class TestDatabase:
         [
             "runs",
             "file:///tmp/mlruns",
-            "postgresql://here/runs",
             "databricks",
             "sqlite://",
             "ftp://x",
