@@ -72,7 +72,6 @@ def params_text(root: Path) -> str:
         if keys:
             again = ", ".join(map(code_span, stages_again(stages, section)))
             lines.append(f"Runs again: {again}.")
-        if keys:
             rows = [[code_span(key), *_cells(key, values, meanings)] for key in keys]
             header = ["key", "value", "allowed", "what it means"]
             lines.append(text_table(header, rows, "llll", markdown=True))
@@ -154,7 +153,7 @@ def _cells(key: str, values: Mapping[str, Any], meanings: Mapping[str, str]) -> 
         shown = ", ".join(f"{name}: {_shown(v)}" for name, v in flatten(value).items())
         return [code_span(shown) if value else "", same, meanings.get(key, "a member, if given")]
     allowed = ALLOWED.get(key) or _allowed(_json_schema(key))
-    return [code_span(_shown(value)), allowed, meanings[key].replace(" | ", "; ")]
+    return [code_span(_shown(value)), allowed, meanings.get(key, "").replace(" | ", "; ")]
 
 
 def _shown(value: Any) -> str:

@@ -54,6 +54,7 @@ def test_the_pages_commands_do_what_is_written(
 ) -> None:
     project = reproduced().copy(tmp_path / "readme" / "digits")
     (project.path / ".venv").symlink_to(sys.prefix)
+    (project.path / ".git" / "info" / "exclude").write_text(".venv\n", encoding="utf-8")
     (output,) = walk(project, "README.md")
     assert ran(output) == ["train", "evaluate", "track"]
     assert "Stage 'augment' didn't change, skipping" in output
