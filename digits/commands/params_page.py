@@ -25,14 +25,16 @@ INTRODUCTION = """\
 Every key of `params.yaml`: its value there (the default experiment), what is allowed, what it
 means. Written by `python -m digits catalogue params` from `params.yaml`, its schema and `dvc.yaml`.
 
-**How to change one.** Edit `params.yaml`, then `dvc repro`; or, without an edit,
-`dvc exp run -S train.components=50` ([experiments.md](experiments.md)). The whole file is checked
-before any stage works. A wrong key, value or combination is answered by one sentence.
+**How to change one.** Edit `params.yaml`, then `dvc repro`; or leave the file as it is and run an
+experiment: `dvc exp run --temp -S train.components=50` ([experiments.md](experiments.md)). The whole
+file is checked before any stage works. A wrong key, value or combination is answered by one
+sentence.
 
 **What runs again.** Each section below names the stages that read it, and those after them. DVC
 skips a stage whose inputs came out as they were, and takes from its cache what has run before.
 
-**Many values at once.** A list of dotted names and values is a grid: `-S 'models.svm.C=1,2,4'`."""
+**Many values at once.** Values with commas are a grid:
+`dvc exp run --queue -S 'models.svm.C=1,2,4'`."""
 
 RULES = """\
 ## What does not go together

@@ -13,7 +13,7 @@ from tests.pages import PAGES, blocks_of, edits_of
 from tests.scratch import Project, ran
 
 # Their commands are run one after the other, each page's in a project of its own.
-WALKED = ("docs/tutorial.md", "docs/experiments.md", "docs/measuring.md", "docs/batches.md")
+WALKED = ("docs/tutorial.md", "docs/experiments.md", "docs/measuring.md")
 # `make` would install packages; the environment of the tests has them.
 BASH = 'set -euo pipefail\nmake() { command make --assume-old .venv/ready "$@"; }\n'
 
