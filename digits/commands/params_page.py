@@ -26,8 +26,8 @@ Every key of `params.yaml`: its value there (the default experiment), what is al
 means. Written by `python -m digits catalogue params` from `params.yaml`, its schema and `dvc.yaml`.
 
 **How to change one.** Edit `params.yaml`, then `dvc repro`; or leave the file as it is and run an
-experiment: `dvc exp run --temp -S train.components=50` ([experiments.md](experiments.md)). The whole
-file is checked before any stage works. A wrong key, value or combination is answered by one
+experiment: `dvc exp run --temp -S train.components=50` ([experiments.md](experiments.md)). The
+whole file is checked before any stage works. A wrong key, value or combination is answered by one
 sentence.
 
 **What runs again.** Each section below names the stages that read it, and those after them. DVC
