@@ -186,6 +186,9 @@ class TestRestore:
         (run,) = project.runs()
         project.client().log_text(run.info.run_id, "no patch", "project/uncommitted.diff")
         before = state()
+        assert "is not what was logged" in digits(project, "restore", "one", fails=True)
+        (hashes,) = (project.path / ".mlflow").rglob("project/sha256.json")
+        hashes.unlink()  # as in a run of an earlier version
         assert "`git apply" in digits(project, "restore", "one", fails=True)
         assert state() == before
 
