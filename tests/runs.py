@@ -30,8 +30,10 @@ PARAMS: dict[str, Any] = {
     "augment": {"shifts": [[-1, 0]], "elastic": {"copies": 0}},
 }
 METRICS: dict[str, dict[str, Any]] = {
-    "validation": {"n": 300, "accuracy": 0.9, "fold_5": 0.9},
-    "test": {"n": 200, "accuracy": 0.875, "test_set": "0123abcd"},
+    "validation": {"n": 300, "errors": 30, "accuracy": 0.9, "accuracy_low": 0.861}
+    | {"accuracy_high": 0.929, "fold_5": 0.9},
+    "test": {"n": 200, "errors": 25, "accuracy": 0.875, "accuracy_low": 0.822}
+    | {"accuracy_high": 0.914, "test_set": "0123abcd"},
 }
 EVALUATION = "4567"
 CURVE = [{"epoch": 1.0, "training_loss": 0.5}, {"epoch": 2.0, "training_loss": 0.25}]

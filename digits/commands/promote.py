@@ -67,6 +67,7 @@ def promote(root: Path, store: "Store", name: str, force: bool = False) -> str:
     """
     from digits.experiments.comparison import BETTER
     from digits.experiments.revisions import read_hash, read_revision
+    from digits.tracking.messages import accuracy_in_words
     from digits.tracking.registry import (
         MODEL,
         find_champion,
@@ -104,7 +105,8 @@ def promote(root: Path, store: "Store", name: str, force: bool = False) -> str:
         tags |= {"compared_with": today.version, "comparison": comparison}
         if not is_better:
             tags["forced"] = "true"
-    version = register_champion(store, run, tags)
+    validated = f"Validation: {accuracy_in_words(revision.metrics)}."
+    version = register_champion(store, run, tags, f"{validated} {sentence}.")
     return f"{sentence}. It is version {version.version} of {MODEL} in MLflow's registry."
 
 

@@ -24,6 +24,7 @@ from digits.experiments.run_names import run_name
 from digits.tracking.database import sqlite_uri
 from digits.tracking.hashes import write_hashes
 from digits.tracking.lookup import COMPLETE, KEY, database, unfinished_run_file
+from digits.tracking.messages import accuracy_in_words
 from digits.tracking.model_folder import ModelFiles, log_model
 from digits.tracking.server import check_files_are_seen, why_not_stored
 from digits.tracking.store import Store, open_store, points
@@ -180,7 +181,9 @@ def _complete(store: Store, run: Run, result: Result) -> None:
     for prefix, rows in result.curves.items():
         store.log_points(run_id, _missing_points(store, run_id, prefix, rows))
     store.client.log_inputs(run_id, [_dataset(*result.dataset)])
-    note = f"Bring its workspace back: `{restore_command(run_id)}`"
+    parts = {part: accuracy_in_words(result.metrics[part]) for part in ("test", "validation")}
+    report = " ".join(f"{part.capitalize()}: {words}." for part, words in parts.items() if words)
+    note = f"{report}\n\nBring its workspace back: `{restore_command(run_id)}`"
     tags = {
         **_name_again(store, run),
         **result.tags,

@@ -1,9 +1,10 @@
-"""Errors of MLflow and of addresses in one line, without a password."""
+"""Sentences: on errors of MLflow and on addresses, without a password; and on what was measured."""
 
 import os
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, unquote
 
 LONGEST = 600  # letters: MLflow's advice stands at the end of its texts
@@ -27,6 +28,18 @@ _EXTRAS = {
     "psycopg": "postgres",
     "psycopg2": "postgres",
 }
+
+
+def accuracy_in_words(metrics: Mapping[str, Any]) -> str:
+    """Say how many images were read right, with the interval; no images, no words."""
+    if not metrics.get("n"):
+        return ""
+    low, share, high = (
+        f"{100 * metrics[name]:.2f}" for name in ("accuracy_low", "accuracy", "accuracy_high")
+    )
+    return (
+        f"{share} % of {metrics['n']:,} images right ({low} to {high}), {metrics['errors']} errors"
+    )
 
 
 def one_line(error: Exception) -> str:

@@ -196,17 +196,38 @@ def no_run(store: Store, name: str, models_hash: str) -> BadInput:
     )
 
 
-def register_champion(store: Store, run: Run, tags: dict[str, str]) -> ModelVersion:
-    """Make a run's model the champion: a new version in MLflow's registry, with these tags."""
+def register_champion(
+    store: Store, run: Run, tags: dict[str, str], description: str
+) -> ModelVersion:
+    """Make a run's model the champion: a new version in MLflow's registry.
+
+    Parameters
+    ----------
+    store : Store
+        Where the registry is.
+    run : Run
+        Whose model it is.
+    tags : dict of str to str
+        Of the version.
+    description : str
+        Of the version, and of the registered model as long as this is the champion.
+    """
     logged = _logged_model(store, run)
     if not store.client.search_registered_models(f"name = '{MODEL}'"):
-        store.client.create_registered_model(
-            MODEL, description="Reads handwritten digits; `python -m digits promote` chooses."
-        )
+        store.client.create_registered_model(MODEL)
     version = store.client.create_model_version(
-        MODEL, logged.artifact_location, run.info.run_id, tags, model_id=logged.model_id
+        MODEL,
+        logged.artifact_location,
+        run.info.run_id,
+        tags,
+        description=description,
+        model_id=logged.model_id,
     )
     store.client.set_registered_model_alias(MODEL, ALIAS, version.version)
+    about = "Reads handwritten digits; `python -m digits promote` chooses the champion."
+    store.client.update_registered_model(
+        MODEL, f"{about}\n\nVersion {version.version}: {description}"
+    )
     return version
 
 

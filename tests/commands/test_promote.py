@@ -1,5 +1,6 @@
 """`python -m digits promote`: when a model becomes the champion, and what is said of it."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,7 @@ class Registry:
     runs: dict[str, Any] = field(default_factory=lambda: {name: run_of(name) for name in REVISIONS})
     champion: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    description: str = ""
 
     def promote(self, name: str, force: bool = False) -> str:
         client = SimpleNamespace(get_run=lambda run_id: self.runs[run_id.removeprefix("id of ")])
@@ -45,8 +47,8 @@ class Registry:
         assert preferred_run == (f"id of {self.champion}" if self.champion else None)
         return self.runs.get(models_hash.removeprefix("hash of "))
 
-    def register_champion(self, _: Any, run: Any, tags: dict[str, str]) -> Any:
-        self.champion, self.tags = run.info.run_name, tags
+    def register_champion(self, _: Any, run: Any, tags: dict[str, str], description: str) -> Any:
+        self.champion, self.tags, self.description = run.info.run_name, tags, description
         return SimpleNamespace(version="8")
 
     def download_validation(self, _: Any, run: Any, folder: Path) -> Path:
@@ -59,8 +61,10 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     def read_revision(_: Path, name: str, part: str) -> Revision:
         assert part == "validation", "the test set is not looked at"
         revision = REVISIONS[name]
-        accuracy = revision.predictions.correct.mean()
-        return Revision(name, revision.params, {"accuracy": accuracy}, revision.predictions)
+        correct = revision.predictions.correct
+        metrics = {"n": len(correct), "errors": int((~correct).sum()), "accuracy": correct.mean()}
+        metrics |= {"accuracy_low": 0.5, "accuracy_high": 0.9876}
+        return Revision(name, revision.params, metrics, revision.predictions)
 
     registry = Registry()
     monkeypatch.setattr("digits.experiments.revisions.read_revision", read_revision)
@@ -83,6 +87,11 @@ def test_the_first_champion(registry: Registry) -> None:
     )
     accuracy = f"{A.predictions.correct.mean():.4f}"
     assert registry.tags == {"experiment": "weak", "validation_accuracy": accuracy}
+    assert re.fullmatch(
+        r"Validation: [\d.]+ % of 600 images right \(50.00 to 98.76\), \d+ errors. "
+        r"weak is the champion, the first one.",
+        registry.description,
+    )
     assert registry.promote("weak") == "weak is the champion already (version 7)."
 
 

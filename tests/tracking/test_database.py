@@ -34,7 +34,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Path:
     complete(folder / ".mlflow", key_of("first"), made)
     store = store_of(folder)
     (run,) = store.runs("")
-    register_champion(store, run, {})
+    register_champion(store, run, {}, "the first")
     return folder
 
 

@@ -31,7 +31,10 @@ def test_a_deleted_champion_loads_and_a_purged_one_is_a_sentence(
     complete(folder, key_of("champion"), made)
     store = Store(folder)
     (run,) = store.runs("")
-    champion = register_champion(store, run, {})
+    champion = register_champion(store, run, {}, "the first")
+    assert champion.description == "the first"
+    (model,) = store.client.search_registered_models()
+    assert model.description.endswith("chooses the champion.\n\nVersion 1: the first")
     store.client.delete_run(run.info.run_id)
     downloaded = download_champion(store, tmp_path)
     assert downloaded.model.read_bytes() == (made / "model.skops").read_bytes()
@@ -60,5 +63,5 @@ def test_the_sentence_on_a_run_without_a_model(shared: Path) -> None:
     store = Store(shared)
     run = store.client.get_run(store.create_run({}, {}))
     with pytest.raises(BadInput, match="has no model"):
-        register_champion(store, run, {})
+        register_champion(store, run, {}, "the first")
     assert not mlflow.MlflowClient(uri_of(shared)).search_registered_models()
