@@ -1,6 +1,7 @@
 """`python -m digits`: one list of commands, one way to fail."""
 
 import argparse
+import errno
 import os
 import re
 import shutil
@@ -68,6 +69,31 @@ def test_parsing_imports_nothing_but_the_standard_library() -> None:
     started = {name.partition(".")[0] for name in plain.decode().split()}
     assert roots - started == {"digits"}
     assert len([name for name in loaded if name.startswith("digits.commands.")]) >= len(COMMANDS)
+
+
+@pytest.mark.parametrize(("number", "reason"), [(errno.EROFS, "Read-only"), (errno.ENOSPC, "No")])
+def test_where_nothing_can_be_written_is_one_sentence(
+    number: int, reason: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As DVC says it of its own folder."""
+
+    def fail(_: argparse.Namespace) -> None:
+        raise OSError(number, os.strerror(number), ".dvc/tmp/exps")
+
+    monkeypatch.setattr("digits.commands.queue.run", fail)
+    assert main(["queue"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"digits: .dvc/tmp/exps could not be written ({reason}")
+    assert said.count("\n") == 1
+
+
+def test_another_error_of_the_system_is_no_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: argparse.Namespace) -> None:
+        raise OSError(errno.EIO, "Input/output error", "x")
+
+    monkeypatch.setattr("digits.commands.queue.run", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        main(["queue"])
 
 
 @pytest.mark.parametrize("command", COMMANDS)
