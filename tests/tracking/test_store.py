@@ -1,6 +1,7 @@
 """The store of runs: none lost, none twice, wherever it is and whoever made it."""
 
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -11,7 +12,6 @@ from digits.tracking.lookup import COMPLETE, KEY, has_complete_run
 from digits.tracking.store import Store, open_store, require_store
 from tests.runs import (
     EVALUATION,
-    METRICS,
     PARAMS,
     complete,
     files_of,
@@ -73,6 +73,7 @@ class TestStore:
 import os, sys
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 from digits.tracking.live import live_run
 from tests.runs import complete, end_training
 folder, made = Path(sys.argv[1]), Path(sys.argv[2])
@@ -175,5 +176,6 @@ for process in processes:
     def test_only_numbers_are_logged_as_metrics(self, shared: Path) -> None:
         store = Store(shared)
         run_id = store.create_run({}, {})
-        store.log_metrics(run_id, METRICS["test"], "test")
+        metrics: dict[str, Any] = {"n": 200, "accuracy": 0.875, "test_set": "0123abcd"}
+        store.log_metrics(run_id, metrics, "test")
         assert store.client.get_run(run_id).data.metrics == {"test/n": 200, "test/accuracy": 0.875}
