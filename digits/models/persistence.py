@@ -128,6 +128,8 @@ def load_model(path: Path) -> Pipeline:
             f"{path} holds types that this project does not trust, so it was not loaded: "
             f"{', '.join(sorted(untrusted))}."
         ) from error
+    except BadInput:  # it has its own sentence: the file is not the cause
+        raise
     except Exception as error:  # a damaged file can raise almost anything
         raise BadInput(
             f"{path} cannot be read as a model ({type(error).__name__}: {error}); `dvc repro` "

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
 import skops.io
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer
 from digits.common.errors import BadInput
 from digits.models.persistence import load_model, save_model
 from tests.kinds import fitted
-from tests.small import file_of
+from tests.small import IMAGES, LABELS, file_of, learned
 
 
 class Intruder(ClassifierMixin, BaseEstimator):
@@ -224,3 +225,14 @@ def test_a_saved_file_is_read(tmp_path: Path) -> None:
     """Else the other tests would say nothing."""
     save_model(fitted("sgd"), tmp_path / "model.skops")
     assert isinstance(load_model(tmp_path / "model.skops"), Pipeline)
+
+
+def test_a_cause_outside_the_file_keeps_its_own_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Making the model again would not help."""
+    images, labels = np.tile(IMAGES, (2, 1)), np.tile(LABELS, 2)
+    save_model(learned("knn", images, labels, scale="none"), tmp_path / "model.skops")
+    monkeypatch.setenv("DIGITS_THREADS", "many")
+    with pytest.raises(BadInput, match=r"^the environment variable DIGITS_THREADS"):
+        load_model(tmp_path / "model.skops")

@@ -73,7 +73,6 @@ class TestStore:
 import os, sys
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 from digits.tracking.live import live_run
 from tests.runs import complete, end_training
 folder, made = Path(sys.argv[1]), Path(sys.argv[2])
