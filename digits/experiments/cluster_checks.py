@@ -1,5 +1,6 @@
 """What must hold before queued experiments go to a Dask cluster."""
 
+import asyncio
 import logging
 import os
 import re
@@ -116,6 +117,8 @@ def connect(address: str) -> "Client":
     cloudpickle.register_pickle_by_value(cluster_worker)  # the workers have no copy of it
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a sentence here says it
     try:
+        # A client that did not come to be would wait for itself if Python clears it away later.
+        asyncio.run(_knock(address))
         return Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
@@ -123,6 +126,16 @@ def connect(address: str) -> "Client":
             f"no Dask scheduler answers at DASK_SCHEDULER_ADDRESS={address} ({reason}): "
             "`dask scheduler` starts one."
         ) from error
+
+
+async def _knock(address: str) -> None:
+    """Connect to a scheduler and leave. Raises OSError, ValueError or TypeError."""
+    from distributed.comm import connect as connect_to
+    from distributed.security import Security
+
+    keys = Security().get_connection_args("client")
+    connection = await connect_to(address, timeout=CONNECT_SECONDS, **keys)
+    await connection.close()
 
 
 def check_workers(root: Path, client: "Client", remotes: Remotes) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What is said before queued experiments go to a Dask cluster."""
 
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -29,8 +30,10 @@ def test_a_scheduler_that_does_not_answer_is_a_sentence_within_seconds() -> None
 @pytest.mark.parametrize("address", ["nonsense", "tcp://", "http://127.0.0.1:1", "tcp://a b:1"])
 def test_what_is_no_address_is_a_sentence(address: str) -> None:
     pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
+    threads = threading.active_count()
     with pytest.raises(BadInput, match="no Dask scheduler answers"):
         connect(address)
+    assert threading.active_count() == threads, "a client is left, which may wait for itself"
 
 
 def test_remotes_must_be_there_and_at_a_place_that_is_the_same_for_all(
