@@ -30,7 +30,7 @@ START_TIMEOUT = 20
 
 
 class Queue(NamedTuple):
-    """The experiments that are not done, and whether any worker is there to run them.
+    """The experiments that are not done, and what the workers are at.
 
     Attributes
     ----------
@@ -38,11 +38,14 @@ class Queue(NamedTuple):
         The experiments' names by DVC's revisions.
     has_workers : bool
         Whether any worker is alive.
+    is_at_work : bool
+        Whether any worker has started a process, as for an experiment.
     """
 
     waiting: dict[str, str]
     active: dict[str, str]
     has_workers: bool
+    is_at_work: bool
 
     @property
     def left(self) -> dict[str, str]:
@@ -76,15 +79,16 @@ def run_queue(root: Path, jobs: int) -> list[str]:
     if queue.waiting:
         check_experiments_can_run(root)
     try:
-        start_workers(root, jobs, queue, have_begun=False)
+        start_workers(root, jobs, queue)
         last_active, left_at_start = time.monotonic(), set(to_do)
         with tqdm(total=len(to_do), unit="experiment", disable=None) as bar:
             while left := queue.left.keys() & to_do:
                 timeout = 3 * START_TIMEOUT if queue.has_workers else START_TIMEOUT
-                if queue.active and queue.has_workers:
+                if queue.active and queue.is_at_work:
                     last_active = time.monotonic()
                 elif time.monotonic() - last_active > timeout:
-                    start_workers(root, jobs, queue, have_begun=left != left_at_start)
+                    have_begun = left != left_at_start
+                    start_workers(root, jobs, queue, have_waited=True, have_begun=have_begun)
                     last_active, left_at_start = time.monotonic(), left
                 bar.update(len(to_do) - len(left) - bar.n)
                 time.sleep(POLL_SECONDS)
@@ -99,10 +103,13 @@ def run_queue(root: Path, jobs: int) -> list[str]:
     return sorted(failed[revision] for revision in failed.keys() & to_do)
 
 
-def start_workers(root: Path, jobs: int, queue: Queue, have_begun: bool) -> None:
+def start_workers(
+    root: Path, jobs: int, queue: Queue, *, have_waited: bool = False, have_begun: bool = False
+) -> None:
     """Start workers for the experiments that wait.
 
-    What a worker was at when it was killed is made to fail: DVC would show it as running for ever.
+    What a worker took and is not at any more, as when it was killed, is made to fail: DVC would
+    show it as running for ever.
 
     Parameters
     ----------
@@ -112,6 +119,8 @@ def start_workers(root: Path, jobs: int, queue: Queue, have_begun: bool) -> None
         How many workers.
     queue : Queue
         As it is now.
+    have_waited : bool
+        Whether no worker has been at work for as long as one may take to begin.
     have_begun : bool
         Whether earlier workers have done something.
 
@@ -120,7 +129,7 @@ def start_workers(root: Path, jobs: int, queue: Queue, have_begun: bool) -> None
     BadInput
         When those were stopped, or DVC cannot start workers.
     """
-    if queue.active and not queue.has_workers:
+    if queue.active and (have_waited or not queue.has_workers):
         run_dvc(root, "queue", "kill", *queue.active.values())
     elif have_begun:
         waiting = ", ".join(queue.waiting.values())
@@ -152,8 +161,9 @@ def read_queue(root: Path) -> Queue:
         queue = repo.experiments.celery_queue
         waiting, active = _names(queue.iter_queued()), _names(queue.iter_active())
         process_files = [*Path(queue.wdir).glob("dvc-exp-worker-*.json")]
-    has_workers = any(map(_is_alive, process_files)) or not process_files
-    return Queue(waiting, active, has_workers)
+    workers = [worker for file in process_files if (worker := _worker_of(file))]
+    has_workers = bool(workers) or not process_files
+    return Queue(waiting, active, has_workers, any(map(_has_children, workers)))
 
 
 def read_failures(root: Path) -> dict[str, str]:
@@ -169,15 +179,22 @@ def _names(entries: Iterable[QueueEntry]) -> dict[str, str]:
     return {entry.stash_rev: entry.name or entry.stash_rev[:7] for entry in entries}
 
 
-def _is_alive(process_file: Path) -> bool:
-    """Whether a worker runs, by the file that DVC wrote about its process.
+def _worker_of(process_file: Path) -> psutil.Process | None:
+    """The worker that runs, by the file that DVC wrote about its process; None if it is gone.
 
     A busy worker that is asked over the queue may answer late.
     """
     try:
-        process = json.loads(process_file.read_text(encoding="utf-8"))["pid"]
-        return "queue-worker" in psutil.Process(process).cmdline()
+        process = psutil.Process(json.loads(process_file.read_text(encoding="utf-8"))["pid"])
+        return process if "queue-worker" in process.cmdline() else None
     except (OSError, ValueError, KeyError, psutil.Error):
+        return None
+
+
+def _has_children(worker: psutil.Process) -> bool:
+    try:
+        return bool(worker.children())
+    except psutil.Error:
         return False
 
 

@@ -10,6 +10,7 @@ import psutil
 import pytest
 from dvc_task.app.filesystem import FSApp
 
+from digits.experiments import queue
 from digits.experiments.queue import read_queue
 from tests.scratch import Project, assert_complete
 
@@ -82,15 +83,33 @@ def test_stopped_workers_are_not_waited_for(project: Project) -> None:
         env=project.env,
         stderr=subprocess.PIPE,
         text=True,
-    ) as queue:
+    ) as working:
         deadline = time.monotonic() + 60
         while not read_queue(project.path).active:
             assert time.monotonic() < deadline
             time.sleep(0.5)
         project.dvc("queue", "stop")
-        _, output = queue.communicate(timeout=240)
-    assert queue.returncode == 1
+        _, output = working.communicate(timeout=240)
+    assert working.returncode == 1
     assert "still wait, and no worker is left: `make queue` goes on with them." in output
+
+
+@pytest.mark.slow
+def test_what_no_worker_is_at_is_not_waited_for(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that ends can take the next experiment with it, and DVC shows that as running."""
+    queue_neighbors(project, "lost", 1)
+    broker = project.path / ".dvc" / "tmp" / "exps" / "celery" / "broker"
+    (message,) = (broker / "in").glob("*.celery.msg")
+    message.rename(broker / "processed" / message.name)
+    for name, value in project.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(queue, "START_TIMEOUT", 1)
+    monkeypatch.setattr(queue, "POLL_SECONDS", 0.2)
+    assert [*read_queue(project.path).active.values()] == ["lost"]
+    assert queue.run_queue(project.path, 1) == ["lost"]
+    assert not read_queue(project.path).left
 
 
 @pytest.mark.slow
