@@ -15,6 +15,7 @@ TITLE = "digits"  # the view's name in the menu Views, and its key
 TAG = f"mlflow.sharedViewState.{TITLE}"
 
 # In pixels: wide enough for the names at their heads, and together for a window 1700 wide.
+NAME = "attributes.`Run Name`"  # the column that is always there
 WIDTHS = {
     "params.`train.model`": 100,
     "params.`train.features`": 120,
@@ -41,7 +42,11 @@ def url(host: str, experiment_id: str) -> str:
 
 
 def _view() -> str:
-    state = {"selectedColumns": list(WIDTHS), "columnOrder": list(WIDTHS), "columnWidths": WIDTHS}
+    state = {
+        "selectedColumns": list(WIDTHS),
+        "columnOrder": [NAME, *WIDTHS],
+        "columnWidths": {NAME: 210} | WIDTHS,
+    }
     # No clock: a time of change other than 0 then says that the browser wrote it.
     return json.dumps({"name": TITLE, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)})
 
