@@ -4,11 +4,12 @@ images.npy uint8 (m, h, w), labels.npy uint8 (m,), source.npy int32 (m,): the ro
 each image came from. The originals come first, in their order, then copy after copy.
 """
 
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 
-from digits.common.arrays import open_array, write_chunks
+from digits.common.arrays import open_array, open_array_file, write_chunks
 from digits.data.augmentation import augment_in_chunks, make_transforms
 from digits.data.dataset import open_raw
 from digits.data.folds import TEST
@@ -20,11 +21,14 @@ def augment(params: Params, stage: Stage) -> None:
     """Write the training images and one copy of all of them for each transform."""
     raw = open_raw(Path("data/raw"))
     fold = open_array(Path("data/split/fold.npy"), np.int8, raw.labels.shape)
-    train = np.flatnonzero(fold != TEST).astype(np.int32)
+    train = np.arange(len(fold), dtype=np.int32)[fold != TEST]
     transforms = make_transforms(params.augment.model_dump())
-    source = np.tile(train, 1 + len(transforms))
+    n_copies = 1 + len(transforms)  # the originals among them
+    n = n_copies * len(train)
     augmented = stage.out_folder("data/augmented")
-    images = augment_in_chunks(raw.images, train, transforms, params.augment.seed)
-    write_chunks(augmented / "images.npy", images, len(source))
-    np.save(augmented / "labels.npy", raw.labels[source])
-    np.save(augmented / "source.npy", source)
+    # Images are read, not mapped: the pages of a map would count as this process's memory.
+    originals = open_array_file(Path("data/raw/images.npy"), np.uint8, raw.images.shape)
+    images = augment_in_chunks(originals, train, transforms, params.augment.seed)
+    write_chunks(augmented / "images.npy", images, n)
+    write_chunks(augmented / "labels.npy", repeat(raw.labels[train], n_copies), n)
+    write_chunks(augmented / "source.npy", repeat(train, n_copies), n)

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from digits.common.errors import BadInput
 CHUNK = 10_000  # images held in memory at once
 
 
-def sha256(*arrays: NDArray) -> str:
+def sha256(*arrays: "NDArray | ArrayFile") -> str:
     """Return the SHA-256 of arrays: their dtypes, shapes and values in C order.
+
+    Of one in a file, no more than a chunk is in memory.
 
     Returns
     -------
@@ -26,7 +28,8 @@ def sha256(*arrays: NDArray) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        for part in array.chunks() if isinstance(array, ArrayFile) else [array]:
+            digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
 
 
@@ -123,6 +126,38 @@ class ArrayFile:
                 file.seek(self.offset + int(rows[start]) * row_bytes)
                 file.readinto(values[start:end].data)
         return values
+
+    def chunks(self) -> Iterator[NDArray]:
+        """Read all rows, CHUNK at a time."""
+        for start in range(0, len(self), CHUNK):
+            yield self.read(np.arange(start, min(start + CHUNK, len(self))))
+
+
+@dataclass(frozen=True)
+class SomeRows:
+    """Some rows of an array, which are read when they are sliced.
+
+    Attributes
+    ----------
+    array : ndarray or ArrayFile of shape (n, ...)
+        In memory or in a file.
+    rows : ndarray of shape (m,), int
+        Row numbers from 0.
+    """
+
+    array: NDArray | ArrayFile
+    rows: NDArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, part: slice) -> NDArray:
+        return read_rows(self.array, self.rows[part])
+
+
+def read_rows(array: NDArray | ArrayFile, rows: NDArray) -> NDArray:
+    """Return some rows (m,) of an array in memory or in a file, in memory."""
+    return array.read(rows) if isinstance(array, ArrayFile) else np.asarray(array[rows])
 
 
 def open_array_file(path: Path, dtype: DTypeLike, shape: tuple[int | None, ...]) -> ArrayFile:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from digits.common.arrays import ArrayFile, read_rows
 from digits.common.resources import all_threads, n_threads
 from digits.data.transforms import affine, elastic, rotation, scaling, shear, shift
 
@@ -50,14 +51,14 @@ def _fixed(transform: Callable[[NDArray], NDArray]) -> Transform:
 
 
 def augment_in_chunks(
-    images: NDArray, rows: NDArray, transforms: list[Transform], seed: int
+    images: NDArray | ArrayFile, rows: NDArray, transforms: list[Transform], seed: int
 ) -> Iterator[NDArray]:
     """Yield the originals, then one transformed copy of all of them after the other.
 
     Parameters
     ----------
-    images : ndarray of shape (n, height, width), uint8
-        May be a memory map.
+    images : ndarray or ArrayFile of shape (n, height, width), uint8
+        In memory or in a file.
     rows : ndarray of shape (m,), int
         Which of them are the originals.
     transforms : list of callables
@@ -79,12 +80,14 @@ def augment_in_chunks(
     ]
 
     def transform(number: int, start: int) -> NDArray:
-        originals = images[rows[start : start + CHUNK]]
+        originals = read_rows(images, rows[start : start + CHUNK])
         return all_transforms[number](originals, rng=np.random.default_rng([seed, number, start]))
 
     total = len(rows) * len(all_transforms)
     with (
         all_threads(),
+        # The same threads to the end: what new ones leave in memory adds up.
+        joblib.Parallel() as parallel,
         tqdm(total=total, desc="augmenting", unit="image", unit_scale=True, disable=None) as bar,
     ):
         # joblib's own generator does not wait for whoever takes its results: they would pile up
@@ -92,6 +95,6 @@ def augment_in_chunks(
         ahead = 2 * n_threads()
         for first in range(0, len(chunks), ahead):
             jobs = [joblib.delayed(transform)(*chunk) for chunk in chunks[first : first + ahead]]
-            for transformed in joblib.Parallel()(jobs):
+            for transformed in parallel(jobs):
                 yield transformed
                 bar.update(len(transformed))

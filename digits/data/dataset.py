@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from digits.common.arrays import open_array, sha256
+from digits.common.arrays import ArrayFile, open_array, open_array_file, sha256
 from digits.common.errors import BadInput
 from digits.common.files import read_json, write_json
 
@@ -37,8 +37,12 @@ class DataSet:
     @property
     def sha256(self) -> str:
         """The digest of pixels, labels, their order and the numbers, as 64 hexadecimal digits."""
-        numbers = [self.n_train, self.n_extra] if self.n_extra else self.n_train
-        return sha256(self.images, self.labels, np.array(numbers, np.int64))
+        return _digest(self.images, self.labels, self.n_train, self.n_extra)
+
+
+def _digest(images: NDArray | ArrayFile, labels: NDArray, n_train: int, n_extra: int) -> str:
+    numbers = [n_train, n_extra] if n_extra else n_train
+    return sha256(images, labels, np.array(numbers, np.int64))
 
 
 def check_digest(data: DataSet, name: str, pinned: str | None) -> DataSet:
@@ -58,12 +62,16 @@ def check_digest(data: DataSet, name: str, pinned: str | None) -> DataSet:
     BadInput
         When the digest is another.
     """
-    if pinned is not None and data.sha256 != pinned:
-        raise BadInput(
-            f"{name}: the images and labels have SHA-256 {data.sha256}, "
-            f"allowed is the pinned {pinned}."
-        )
+    if pinned is not None:
+        _refuse_another(data.sha256, name, pinned)
     return data
+
+
+def _refuse_another(digest: str, name: str, pinned: str) -> None:
+    if digest != pinned:
+        raise BadInput(
+            f"{name}: the images and labels have SHA-256 {digest}, allowed is the pinned {pinned}."
+        )
 
 
 def save_raw(data: DataSet, folder: Path) -> None:
@@ -82,12 +90,15 @@ def open_raw(folder: Path) -> DataSet:
     BadInput
         When a file is missing, or is not what `save_raw` wrote.
     """
-    images = open_array(folder / "images.npy", np.uint8, (None, None, None))
-    labels = open_array(folder / "labels.npy", np.uint8, (len(images),))
+    # Not by a map, whose pages would all count as this process's memory.
+    file = open_array_file(folder / "images.npy", np.uint8, (None, None, None))
+    labels = open_array(folder / "labels.npy", np.uint8, (len(file),))
     about = read_json(folder / "about.json")
     match {"n_extra": 0} | about:
         case {"n_train": int(n_train), "sha256": str(digest), "n_extra": int(n_extra)}:
-            return check_digest(DataSet(images, labels, n_train, n_extra), str(folder), digest)
+            _refuse_another(_digest(file, labels, n_train, n_extra), str(folder), digest)
+            images = open_array(file.path, file.dtype, file.shape)
+            return DataSet(images, labels, n_train, n_extra)
     raise BadInput(
         f"{folder / 'about.json'} holds {about}, allowed are n_train and sha256; "
         "`dvc repro` makes it again."

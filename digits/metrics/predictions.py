@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
+from digits.common.arrays import SomeRows
 from digits.common.resources import all_threads
 
 FILES = ("rows.npy", "labels.npy", "predicted.npy", "scores.npy")
@@ -78,7 +79,7 @@ class Predictions:
 
 
 def predict(
-    model: Pipeline, X: NDArray, rows: NDArray[np.int64], y: NDArray, label: str
+    model: Pipeline, X: NDArray | SomeRows, rows: NDArray[np.int64], y: NDArray, label: str
 ) -> Predictions:
     """Return a fitted model's predictions of some images.
 
@@ -86,7 +87,7 @@ def predict(
     ----------
     model : Pipeline
         Fitted.
-    X : ndarray of shape (n, n_pixels), uint8
+    X : ndarray or SomeRows of shape (n, n_pixels), uint8
         The images.
     rows : ndarray of shape (n,), int64
         Their rows in the data set.
@@ -99,14 +100,14 @@ def predict(
     return Predictions(rows, y, decide(scores, has_probability(model)), scores)
 
 
-def decision_scores(model: Pipeline, X: NDArray, label: str) -> NDArray[np.float64]:
+def decision_scores(model: Pipeline, X: NDArray | SomeRows, label: str) -> NDArray[np.float64]:
     """Score the classes: by probability if the model has one, else by decision function.
 
     Parameters
     ----------
     model : Pipeline
         The fitted model.
-    X : ndarray of shape (n, features)
+    X : ndarray or SomeRows of shape (n, features)
         Images, one a row.
     label : str
         What is scored, for the progress bar.

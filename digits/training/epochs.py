@@ -7,7 +7,7 @@ the model that learn too, such as a PCA, need all originals at once.)
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ RUN = 100  # consecutive images of a block, which are read in one go
 
 Labelled = tuple[NDArray, NDArray]  # features (n, n_features) and labels (n,)
 
+ReadBlocks = Callable[[], Iterable[Labelled]]  # yields the same blocks at each call
+
 
 @dataclass(frozen=True)
 class EpochData:
@@ -45,17 +47,17 @@ class EpochData:
         All rows to learn from.
     classes : ndarray of shape (n_classes,)
         Sorted: all that labels may be.
-    training : tuple
-        Features and labels of images learned from, to measure the loss on.
-    held_out : tuple or None
-        Features and labels of images held out, to measure the loss on.
+    training : callable
+        Reads the blocks of images learned from, to measure the loss on.
+    held_out : callable or None
+        Reads the blocks of images held out, to measure the loss on.
     """
 
     read: Callable[[NDArray], Labelled]
     rows: NDArray
     classes: NDArray
-    training: Labelled
-    held_out: Labelled | None
+    training: ReadBlocks
+    held_out: ReadBlocks | None
 
 
 def learn_by_epochs(model: Any, data: EpochData, options: FitOptions, name: FitName) -> Any:
@@ -85,10 +87,10 @@ def learn_by_epochs(model: Any, data: EpochData, options: FitOptions, name: FitN
         rng = np.random.default_rng([options.seed, number])
         _learn_one_epoch(model, data, rng, f"{name.label}, epoch {number}/{options.epochs}")
         seconds += time.monotonic() - started
-        training = loss_and_accuracy(model, data.training)
+        training = loss_and_accuracy(model, data.training())
         validation: tuple[float | None, float | None] = (None, None)
         if data.held_out:
-            validation = loss_and_accuracy(model, data.held_out)
+            validation = loss_and_accuracy(model, data.held_out())
         history.append(Epoch(name, number, *training, *validation, seconds, peak_memory()))
         if checkpoint:
             _save(checkpoint, model, history)
@@ -141,17 +143,19 @@ def shuffled_blocks(rows: NDArray, size: int, rng: np.random.Generator) -> Itera
         yield pending
 
 
-def loss_and_accuracy(model: Any, data: Labelled) -> tuple[float, float]:
+def loss_and_accuracy(model: Any, blocks: Iterable[Labelled]) -> tuple[float, float]:
     """Return the mean loss and the accuracy of a fitted model, to six decimals.
+
+    Of each block, the scores alone stay in memory.
 
     The loss is log loss, or hinge loss for a model without probabilities.
     """
-    X, y = data
-    if hasattr(model, "predict_proba"):
-        loss = log_loss(y, model.predict_proba(X), labels=model.classes_)
-    else:
-        loss = hinge_loss(y, model.decision_function(X), labels=model.classes_)
-    accuracy = float(np.mean(model.predict(X) == y))
+    has_probability = hasattr(model, "predict_proba")
+    score = model.predict_proba if has_probability else model.decision_function
+    measured = [(y, score(X), model.predict(X) == y) for X, y in blocks]
+    y, scores, correct = (np.concatenate(parts) for parts in zip(*measured, strict=True))
+    loss = (log_loss if has_probability else hinge_loss)(y, scores, labels=model.classes_)
+    accuracy = float(np.mean(correct))
     # Further decimals differ from machine to machine.
     return round(float(loss), 6), round(accuracy, 6)
 

@@ -20,12 +20,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import threadpool_limits
 
-from digits.common.arrays import CHUNK, ArrayFile
+from digits.common.arrays import CHUNK, ArrayFile, SomeRows, read_rows
 from digits.common.errors import BadInput
 from digits.common.resources import all_threads
 from digits.features.base import ImageTransformer
 from digits.models.committee import Committee, sample
-from digits.training.epochs import EpochData, Labelled, learn_by_epochs
+from digits.training.epochs import EpochData, Labelled, ReadBlocks, learn_by_epochs
 from digits.training.options import ALL_FOLDS, DEFAULT_OPTIONS, FitName, FitOptions
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,11 @@ class TrainingSet:
 
     def read(self, rows: NDArray) -> NDArray[np.uint8]:
         """The pixels (m, n_pixels) of some rows (m,), in memory."""
-        return self.X.read(rows) if isinstance(self.X, ArrayFile) else np.asarray(self.X[rows])
+        return read_rows(self.X, rows)
+
+    def some(self, rows: NDArray) -> SomeRows:
+        """The pixels of some rows (m,), which are read when they are sliced."""
+        return SomeRows(self.X, rows)
 
 
 def fit(
@@ -153,8 +157,8 @@ def _fit(
             read=preprocessing.transform,
             rows=rows,
             classes=np.unique(data.y[originals]),
-            training=preprocessing.transform(originals[:: -(-len(originals) // MEASURED)]),
-            held_out=None if held_out is None else preprocessing.transform(held_out),
+            training=preprocessing.blocks(originals[:: -(-len(originals) // MEASURED)]),
+            held_out=None if held_out is None else preprocessing.blocks(held_out),
         )
         pipeline.steps[-1] = ("model", learn_by_epochs(model, epoch_data, options, name))
     elif options.copies == "support_vectors":
@@ -211,6 +215,14 @@ class _Preprocessing:
             for start in range(0, len(rows), CHUNK)
         ]
         return np.concatenate(parts), self._data.y[rows]
+
+    def blocks(self, rows: NDArray) -> ReadBlocks:
+        """Return a function that transforms some rows CHUNK at a time; one chunk alone is kept."""
+        if len(rows) <= CHUNK:
+            kept = [self.transform(rows)]
+            return lambda: kept
+        starts = range(0, len(rows), CHUNK)
+        return lambda: (self.transform(rows[start : start + CHUNK]) for start in starts)
 
     def append(self, first: Labelled, rows: NDArray) -> Labelled:
         """Return the model's input that there is already, and after it that for some rows."""

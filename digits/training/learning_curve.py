@@ -68,6 +68,8 @@ def draw_subsets(
     BadInput
         When a subset would lack a class, or have no more images than the one before.
     """
+    if not train_sizes:
+        return []
     fold_of_original = fold[data.source[: data.n_originals]]
     learn = np.flatnonzero(fold_of_original != fold_of_original.max()).astype(np.int32)
     y = data.y[learn]
@@ -130,7 +132,7 @@ def learning_curve(
         else:
             rows = np.concatenate([originals, data.copies_of(originals)])
             model = fit(pipeline, data, rows, quiet, name=FitName(n_images=n))
-            X, source = data.read(held_out), data.source[held_out].astype(np.int64)
+            X, source = data.some(held_out), data.source[held_out].astype(np.int64)
             right = predict(model, X, source, data.y[held_out], f"after {n} images").correct
         accuracy = float(np.mean(right))
         interval = wilson_interval(int(np.count_nonzero(right)), len(right), 0.95)

@@ -74,7 +74,7 @@ class TestLosses:
             expected = hinge_loss(y, fitted.decision_function(X), labels=fitted.classes_)
         else:
             expected = log_loss(y, fitted.predict_proba(X), labels=fitted.classes_)
-        assert loss_and_accuracy(fitted, (X, y)) == pytest.approx(
+        assert loss_and_accuracy(fitted, [(X, y)]) == pytest.approx(
             (expected, accuracy_score(y, fitted.predict(X))), abs=1e-6
         )
 
@@ -83,11 +83,11 @@ class TestLosses:
         fitted = fit(new(model, epochs=2), DATA, options=FitOptions(epochs=2))
         X, y = fitted[:-1].transform(DATA.X), DATA.y
         parts = [
-            (loss_and_accuracy(fitted[-1], (X[rows], y[rows]))[0], np.mean(rows))
+            (loss_and_accuracy(fitted[-1], [(X[rows], y[rows])])[0], np.mean(rows))
             for rows in (y != 3, y == 3)
         ]
         assert sum(loss * share for loss, share in parts) == pytest.approx(
-            loss_and_accuracy(fitted[-1], (X, y))[0], abs=2e-6
+            loss_and_accuracy(fitted[-1], [(X, y)])[0], abs=2e-6
         )
 
     @every_model
@@ -100,7 +100,7 @@ class TestLosses:
         ):
             with all_threads():
                 X = fitted[:-1].transform(DATA.read(rows))
-                assert reported == loss_and_accuracy(fitted[-1], (X, DATA.y[rows]))
+                assert reported == loss_and_accuracy(fitted[-1], [(X, DATA.y[rows])])
 
     @every_model
     def test_fall(self, model: str) -> None:
