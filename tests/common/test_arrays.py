@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, integer_dtypes
 from numpy.typing import DTypeLike, NDArray
 
-from digits.common.arrays import open_array, open_array_file, sha256, write_chunks
+from digits.common import arrays as arrays_module
+from digits.common.arrays import SomeRows, open_array, open_array_file, sha256, write_chunks
 from digits.common.errors import BadInput
 from tests.imports import ROOT
 
@@ -66,6 +67,18 @@ class TestDigest:
     def test_of_a_mapped_array_is_that_of_the_array(self, tmp_path: Path) -> None:
         np.save(tmp_path / "a.npy", ARRAY)
         assert sha256(np.load(tmp_path / "a.npy", mmap_mode="r")) == sha256(ARRAY)
+
+    @pytest.mark.parametrize("chunk", [1, 3, 4, 5])
+    def test_of_a_file_is_that_of_the_array(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chunk: int
+    ) -> None:
+        monkeypatch.setattr(arrays_module, "CHUNK", chunk)
+        np.save(tmp_path / "a.npy", ARRAY)
+        file = open_array_file(tmp_path / "a.npy", np.uint8, (4, 6))
+        assert [len(part) for part in file.chunks()] == [chunk] * (4 // chunk) + [4 % chunk] * (
+            4 % chunk > 0
+        )
+        assert sha256(file) == sha256(ARRAY)
 
 
 class TestOpenArray:
@@ -188,6 +201,14 @@ class TestArrayFile:
         np.save(tmp_path / "a.npy", array)
         result = open_array_file(tmp_path / "a.npy", np.float64, (60, 3)).read(np.array([0, 7, 59]))
         np.testing.assert_array_equal(result, array[[0, 7, 59]], strict=True)
+
+    def test_some_rows_are_those_of_the_array(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "a.npy", ARRAY)
+        file, rows = open_array_file(tmp_path / "a.npy", np.uint8, (4, 6)), np.array([3, 0, 1])
+        for some in (SomeRows(file, rows), SomeRows(ARRAY, rows)):
+            assert len(some) == 3
+            for part in (slice(0, 2), slice(2, 4), slice(None)):
+                np.testing.assert_array_equal(some[part], ARRAY[rows][part], strict=True)
 
     def test_is_checked_as_an_array_is(self, tmp_path: Path) -> None:
         np.save(tmp_path / "a.npy", ARRAY)

@@ -103,6 +103,20 @@ class TestLosses:
                 assert reported == loss_and_accuracy(fitted[-1], [(X, DATA.y[rows])])
 
     @every_model
+    def test_are_the_same_of_images_measured_a_chunk_at_a_time(
+        self, monkeypatch: pytest.MonkeyPatch, model: str
+    ) -> None:
+        """But for the last decimal, as matrices of few rows are multiplied in another way."""
+        at_once = history_of(model)
+        monkeypatch.setattr("digits.training.fit.AT_ONCE", 99)
+        monkeypatch.setattr("digits.training.fit.CHUNK", 30)
+        for one, other in zip(history_of(model), at_once, strict=True):
+            assert one.training_accuracy == other.training_accuracy
+            assert one.validation_accuracy == other.validation_accuracy
+            assert one.training_loss == pytest.approx(other.training_loss, abs=2e-6)
+            assert one.validation_loss == pytest.approx(other.validation_loss, abs=2e-6)
+
+    @every_model
     def test_fall(self, model: str) -> None:
         history = history_of(model)
         assert [epoch.epoch for epoch in history] == [1, 2, 3, 4, 5]
