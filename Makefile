@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Three workers: a test of real commands often waits. One that has nothing left to do takes half of what another has.
 PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal
 
-.PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-services test-faults lint ui serve draw bench lock
+.PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-services test-growth test-faults lint ui serve draw bench lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -35,19 +35,22 @@ ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (
 	$(BIN)/python -m digits ladder "$(RUNGS)" --jobs "$(JOBS)"
 
 test: .venv/ready ## the unit tests, and the main acts by real DVC, git and MLflow (5 minutes)
-	$(PYTEST) -m 'not slow and not browser and not faults and not services'
+	$(PYTEST) -m 'not slow and not browser and not faults and not services and not growth'
 
 test-slow: .venv/ready ## the other tests by real DVC, git and MLflow
-	$(PYTEST) -m 'slow and not browser and not faults and not services'
+	$(PYTEST) -m 'slow and not browser and not faults and not services and not growth'
 
 test-all: .venv/ready ## both of these (12 minutes)
-	$(PYTEST) -m 'not browser and not faults and not services'
+	$(PYTEST) -m 'not browser and not faults and not services and not growth'
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
 	$(BIN)/python -m pytest -m browser
 
 test-services: .venv/services ## two clones that share PostgreSQL and an S3 API on 127.0.0.1 (2 minutes; needs Debian's postgresql)
 	$(BIN)/python -m pytest tests/pipeline/test_shared_stores.py -m services
+
+test-growth: .venv/ready ## memory and time of the stages with 80,000 to 520,000 images (3 minutes, 1 GB of disk)
+	$(BIN)/python -m pytest tests/growth -m growth
 
 test-faults: .venv/ready ## kills, full disks, mangled files, bad mirrors: 8,000 faults, and what came of each (12 minutes)
 	$(PYTEST) tests/faults -m faults
@@ -66,10 +69,11 @@ draw: .venv/ready ## a page on 127.0.0.1 to draw digits on: read as one draws, k
 	$(BIN)/python -m digits draw --model "$(MODEL)" --port "$(PORT)"
 draw: PORT = 5002
 
-bench: .venv/ready ## errors against seconds, beside networks and scikit-learn: docs/benchmarks.md; and three smaller benches (a quiet machine, an hour and a half)
+bench: .venv/ready ## errors against seconds, beside networks and scikit-learn: docs/benchmarks.md; and four smaller benches (a quiet machine, an hour and a half)
 	$(BIN)/python -m bench.verdicts
 	$(BIN)/python -m bench.against_notebook
 	$(BIN)/python -m bench.batch_size
+	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.frontier
 
 # requirements.lock: what computes results, a dependency of the stages that do; tools.lock: the rest.
