@@ -100,6 +100,7 @@ def test_the_default_is_that_of_params_yaml() -> None:
     assert same == default["train"]
 
 
+@pytest.mark.slow
 def test_classifiers_of_scikit_learn_and_the_pipeline_learn_and_are_scored(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(120, dtype=np.uint8) % 10

@@ -23,6 +23,7 @@ def subfolder(project: Project, tmp_path: Path) -> Project:
     return below
 
 
+@pytest.mark.slow
 def test_in_a_subfolder_revisions_are_read_and_experiments_found(subfolder: Project) -> None:
     check_repository(subfolder.path)
     subfolder.dvc("exp", "run", "--temp", "-n", "worse", "-S", "models.knn.n_neighbors=300")

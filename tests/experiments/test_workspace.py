@@ -199,6 +199,7 @@ def test_pictures_of_ones_own_that_no_param_names_are_no_other_result(
         shutil.rmtree(mine)
 
 
+@pytest.mark.slow
 def test_restore_asks_before_it_touches(project: Project) -> None:
     """By a real run of `track`, whose results the cache then lacks."""
     project.dvc("repro", "--force", "-s", "track")

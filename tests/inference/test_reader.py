@@ -36,6 +36,7 @@ def models(tmp_path: Path) -> Path:
     return save_svm(tmp_path / "models")
 
 
+@pytest.mark.slow
 def test_pictures_of_every_kind_are_read_as_well_as_the_images_they_were_made_from() -> None:
     """Eight of each kind: the model reads 95 % of the images themselves."""
     reader = Reader(SVM, None, "digit")

@@ -77,6 +77,7 @@ def assert_goes_on(project: Project, model: str, tmp_path: Path) -> Run:
     return finished
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_from_its_last_epoch(project: Project, tmp_path: Path) -> None:
     run = assert_goes_on(project, "softmax", tmp_path)
     assert project.repro() == ["evaluate", "track"]
