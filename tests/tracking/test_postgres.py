@@ -57,7 +57,7 @@ def test_without_a_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, wh
 
 
 def test_a_database_that_is_down_or_silent_costs_seconds(why_not: Why) -> None:
-    pytest.importorskip("psycopg")
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install '.[postgres]'")
     port = free_port()
     said = why_not(f"postgresql://u:secret@127.0.0.1:{port}/runs?password=secret")
     assert said.startswith(f"the database postgresql://127.0.0.1:{port}/runs does not answer (")
