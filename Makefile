@@ -7,6 +7,8 @@ AGAINST ?= main
 MODEL ?= workspace
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# What needs a browser, servers or minutes has a target of its own.
+PLAIN = not browser and not faults and not services and not growth
 # Three workers: a test of real commands often waits. One that has nothing left to do takes half of what another has.
 PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal
 
@@ -35,13 +37,13 @@ ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (
 	$(BIN)/python -m digits ladder "$(RUNGS)" --jobs "$(JOBS)"
 
 test: .venv/ready ## the unit tests, and the main acts by real DVC, git and MLflow (5 minutes)
-	$(PYTEST) -m 'not slow and not browser and not faults and not services and not growth'
+	$(PYTEST) -m 'not slow and $(PLAIN)'
 
 test-slow: .venv/ready ## the other tests by real DVC, git and MLflow
-	$(PYTEST) -m 'slow and not browser and not faults and not services and not growth'
+	$(PYTEST) -m 'slow and $(PLAIN)'
 
 test-all: .venv/ready ## both of these (12 minutes)
-	$(PYTEST) -m 'not browser and not faults and not services and not growth'
+	$(PYTEST) -m '$(PLAIN)'
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
 	$(BIN)/python -m pytest -m browser
