@@ -9,8 +9,10 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What needs a browser, servers or minutes has a target of its own.
 PLAIN = not browser and not faults and not services and not growth
-# Three workers: a test of real commands often waits. One that has nothing left to do takes half of what another has.
-PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal
+# Four workers: a test of real commands often waits. One that has nothing left to do takes half of what another has.
+PYTEST = $(BIN)/python -m pytest -n 4 --dist worksteal
+# The tests of a file share a browser or servers.
+BY_FILE = $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-services test-growth test-faults lint ui serve draw bench lock
 .DEFAULT_GOAL := help
@@ -46,10 +48,10 @@ test-all: .venv/ready ## both of these (12 minutes)
 	$(PYTEST) -m '$(PLAIN)'
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
-	$(BIN)/python -m pytest -m browser
+	$(BY_FILE) tests/ui -m browser
 
-test-services: .venv/services ## two clones that share PostgreSQL and an S3 API on 127.0.0.1 (2 minutes; needs Debian's postgresql)
-	$(BIN)/python -m pytest tests/pipeline/test_shared_stores.py -m services
+test-services: .venv/services ## what machines share, on 127.0.0.1: PostgreSQL and an S3 API (needs Debian's postgresql), a Dask cluster (3 minutes)
+	$(BY_FILE) tests/pipeline -m services
 
 test-growth: .venv/ready ## memory and time of the stages with 80,000 to 520,000 images (3 minutes, 1 GB of disk)
 	$(BIN)/python -m pytest tests/growth -m growth

@@ -17,7 +17,7 @@ from tests.runs import MlflowServer, free_port
 from tests.scratch import Project, assert_complete, wait_until
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.services
 
 LONG = 600  # seconds; on a machine of usual speed it takes 20
 
