@@ -152,12 +152,15 @@ def empty_database() -> bytes:
 
 
 def sqlite_uri(file: Path) -> str:
-    """MLflow's name for a database file, after a look that it can be opened.
+    """MLflow's name for a database file, after a look that it can be opened and is whole.
 
-    With one that cannot, MLflow would try for a minute and a half.
+    With one that cannot, MLflow would try for a minute and a half; of one that is damaged in its
+    middle, the MLflow UI would show a traceback.
     """
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA schema_version")
+    with closing(sqlite3.connect(file, timeout=_WAIT)) as connection:
+        (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if said != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {said}")
     quoted = quote(str(file))
     # By this name MLflow does not make the folder that the quoted path would be.
     scheme = "sqlite" if quoted == str(file) else "sqlite+pysqlite"
