@@ -6,7 +6,6 @@ once. All that a sender or a worker must remember stands there: either can be ki
 """
 
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
@@ -17,6 +16,7 @@ from dvc.exceptions import DvcException
 from dvc.repo.experiments.queue.base import QueueEntry
 from tqdm import tqdm
 
+from digits.common.cluster import cluster_address, connect, other_versions
 from digits.common.errors import BadInput
 from digits.common.locks import hold
 from digits.experiments import cluster_worker
@@ -24,7 +24,6 @@ from digits.experiments.cluster_checks import (
     Remotes,
     check_remotes,
     check_workers,
-    connect,
     runs_server,
 )
 from digits.experiments.cluster_refs import RemoteQueue
@@ -44,11 +43,6 @@ log = logging.getLogger(__name__)
 RETRIES = 1
 
 _LOGS = Path(".dvc", "tmp", "exps", "cluster")
-
-
-def cluster_address() -> str:
-    """The Dask scheduler that DASK_SCHEDULER_ADDRESS names; empty when there is none."""
-    return os.environ.get("DASK_SCHEDULER_ADDRESS", "")
 
 
 def why_failed() -> str:
@@ -114,7 +108,7 @@ def run_on_cluster(root: Path, address: str) -> list[str]:
         entries = _read_entries(root)
         if not entries:
             return []
-        with connect(address) as client:
+        with connect(address, cluster_worker) as client:
             check_experiments_can_run(root)
             remotes = check_remotes(root)
             try:
@@ -198,12 +192,13 @@ class _Sender:
             git_url=self.remotes.git_url,
             dvc_remote=self.remotes.dvc,
             dvc_url=self.remotes.dvc_url,
-            versions=self.versions,
             environment=self.environment,
         )
-        program = self.program
+        program, versions = self.program, self.versions
 
         def run() -> str:  # Dask hands over a closure as it is, and what it calls with it
+            if others := other_versions(versions):
+                raise RuntimeError(f"other versions: {', '.join(others)}")
             return run_job(program, job)
 
         # The same key as that of a sender that was killed: Dask runs no key twice at a time.

@@ -1,6 +1,5 @@
 """What must hold before queued experiments go to a Dask cluster."""
 
-import asyncio
 import logging
 import os
 import re
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from dvc.config_schema import RelPath
 from dvc.exceptions import DvcException
 
+from digits.common.cluster import check_versions
 from digits.common.errors import BadInput
 from digits.common.versions import LOCK
-from digits.experiments.cluster_worker import missing_folders, other_versions, read_versions
+from digits.experiments.cluster_worker import missing_folders
 from digits.experiments.git import GitError, run_git
 from digits.experiments.repository import open_repo
 
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 10
-
 # Beside what computes results: what runs the experiment and records it.
-_ALSO_THE_SAME = ("python", "dvc", "mlflow-skinny")
+_ALSO_THE_SAME = ("dvc", "mlflow-skinny")
 
 
 class Remotes(NamedTuple):
@@ -96,48 +94,6 @@ def _check_git_remote(root: Path, name: str) -> str:
     return url
 
 
-def connect(address: str) -> "Client":
-    """Connect to a Dask scheduler.
-
-    Raises
-    ------
-    BadInput
-        When Dask is not installed, or nothing answers within 10 seconds.
-    """
-    try:
-        import cloudpickle
-        from distributed import Client
-    except ImportError as error:
-        raise BadInput(
-            f"DASK_SCHEDULER_ADDRESS is set, and {error.name} is not installed: "
-            "`pip install '.[cluster]'` installs it."
-        ) from error
-    from digits.experiments import cluster_worker
-
-    cloudpickle.register_pickle_by_value(cluster_worker)  # the workers have no copy of it
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a sentence here says it
-    try:
-        # A client that did not come to be would wait for itself if Python clears it away later.
-        asyncio.run(_knock(address))
-        return Client(address, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise BadInput(
-            f"no Dask scheduler answers at DASK_SCHEDULER_ADDRESS={address} ({reason}): "
-            "`dask scheduler` starts one."
-        ) from error
-
-
-async def _knock(address: str) -> None:
-    """Connect to a scheduler and leave. Raises OSError, ValueError or TypeError."""
-    from distributed.comm import connect as connect_to
-    from distributed.security import Security
-
-    keys = Security().get_connection_args("client")
-    connection = await connect_to(address, timeout=CONNECT_SECONDS, **keys)
-    await connection.close()
-
-
 def check_workers(root: Path, client: "Client", remotes: Remotes) -> dict[str, str]:
     """Check that the workers have the sender's versions and see the remotes that are folders.
 
@@ -151,28 +107,7 @@ def check_workers(root: Path, client: "Client", remotes: Remotes) -> dict[str, s
     BadInput
         When one has not; the sentence names it.
     """
-    if not client.scheduler_info()["workers"]:
-        log.warning(
-            "no worker is at the scheduler: waiting for one (`dask worker %s` starts it)",
-            client.scheduler.address,
-        )
-        client.wait_for_workers(1)
-    names = [*_ALSO_THE_SAME, *_locked_names(root)]
-    wanted = read_versions(dict.fromkeys(names, ""))
-    # Functions do not travel from one Python to another: so Dask itself says which they are.
-    for address, found in client.get_versions()["workers"].items():
-        python = found["host"]["python"].rpartition(".final")[0]
-        if python != wanted["python"]:
-            raise BadInput(
-                f"the worker {address} has Python {python}, the sender {wanted['python']}: "
-                "install the same."
-            )
-    for address, others in client.run(other_versions, wanted).items():
-        if others:
-            raise BadInput(
-                f"the worker {address} has {', '.join(others)}: install the lock files there "
-                "(`pip install -r requirements.lock -r tools.lock`)."
-            )
+    wanted = check_versions(client, [*_ALSO_THE_SAME, *_locked_names(root)])
     for address, missing in client.run(missing_folders, remotes.folders).items():
         if missing:
             raise BadInput(

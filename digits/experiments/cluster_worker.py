@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from pathlib import Path
 from shutil import rmtree
@@ -49,8 +48,6 @@ class Job:
         The git remote.
     dvc_remote, dvc_url : str
         DVC's remote: its name, and where it is.
-    versions : mapping of str to str
-        The sender's versions of Python and packages.
     environment : mapping of str to str
         Variables of the sender that the stages shall have.
     """
@@ -63,33 +60,12 @@ class Job:
     git_url: str
     dvc_remote: str
     dvc_url: str
-    versions: Mapping[str, str]
     environment: Mapping[str, str]
 
     @property
     def ref(self) -> str:
         """Where DVC keeps the experiment."""
         return f"refs/exps/{self.baseline[:2]}/{self.baseline[2:]}/{self.name}"
-
-
-def read_versions(names: Mapping[str, str]) -> dict[str, str]:
-    """The versions of Python and of the packages with these names, here."""
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = platform.python_version() if name == "python" else version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
-
-
-def other_versions(wanted: Mapping[str, str]) -> list[str]:
-    """Return "numpy 2.4.5 (the sender has 2.4.6)" for each package that is another one here."""
-    return [
-        f"{name} {here} (the sender has {wanted[name]})"
-        for name, here in read_versions(wanted).items()
-        if here != wanted[name]
-    ]
 
 
 def missing_folders(folders: list[str]) -> list[str]:
@@ -119,8 +95,6 @@ def run_job(program: str, job: Job) -> str:
     """
     from distributed import get_worker
 
-    if others := other_versions(job.versions):
-        raise RuntimeError(f"other versions: {', '.join(others)}")
     # A worker's own folder is deleted when it ends. The clone and the cache stay beside it.
     repository = sha256(job.git_url.encode()).hexdigest()[:12]
     folder = Path(get_worker().local_directory).parent / f"digits-{repository}"

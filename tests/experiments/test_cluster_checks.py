@@ -1,39 +1,12 @@
 """What is said before queued experiments go to a Dask cluster."""
 
-import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from digits.common.errors import BadInput
-from digits.experiments.cluster_checks import check_remotes, connect, runs_server
-from tests.runs import free_port
+from digits.experiments.cluster_checks import check_remotes, runs_server
 from tests.scratch import Project
-
-
-def test_without_the_extra_the_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(BadInput, match=r"distributed is not installed: `pip install '\.\[cluster"):
-        connect("tcp://127.0.0.1:1")
-
-
-def test_a_scheduler_that_does_not_answer_is_a_sentence_within_seconds() -> None:
-    pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
-    address, start = f"tcp://127.0.0.1:{free_port()}", time.monotonic()
-    with pytest.raises(BadInput, match=f"no Dask scheduler answers at .*{address}"):
-        connect(address)
-    assert time.monotonic() - start < 15
-
-
-@pytest.mark.parametrize("address", ["nonsense", "tcp://", "http://127.0.0.1:1", "tcp://a b:1"])
-def test_what_is_no_address_is_a_sentence(address: str) -> None:
-    pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
-    threads = threading.active_count()
-    with pytest.raises(BadInput, match="no Dask scheduler answers"):
-        connect(address)
-    assert threading.active_count() == threads, "a client is left, which may wait for itself"
 
 
 def test_remotes_must_be_there_and_at_a_place_that_is_the_same_for_all(

@@ -1,10 +1,7 @@
 """`make queue` on a Dask cluster whose two workers share nothing but the remotes."""
 
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -13,53 +10,14 @@ import pytest
 
 from digits.experiments.git import list_experiments, read_file
 from digits.experiments.queue import read_queue
+from tests.dask_cluster import LONG, says, scheduler, started, worker
 from tests.runs import MlflowServer, free_port
 from tests.scratch import Project, assert_complete, wait_until
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
 pytestmark = pytest.mark.services
 
-LONG = 600  # seconds; on a machine of usual speed it takes 20
-
 NAMES = [f"k-{number}" for number in range(1, 9)]
-
-
-@contextmanager
-def started(where: Project, *arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
-    """A Python process; it is gone at the end. What it prints is in a file in its home."""
-    where.home.mkdir(parents=True, exist_ok=True)
-    with (where.home / "log").open("a") as log:
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=where.path,
-            env=where.env | env,
-            stdout=log,
-            stderr=log,
-            text=True,
-        )
-        try:
-            yield process
-        finally:
-            process.kill()  # what it runs ends with it
-            process.wait()
-
-
-def dask(
-    folder: Path, *arguments: str, **env: str
-) -> AbstractContextManager[subprocess.Popen[str]]:
-    """A scheduler or a worker on 127.0.0.1, with a folder, a home and a cache of its own."""
-    here = ("--host", "127.0.0.1", "--no-dashboard")
-    return started(Project(folder, folder / "home"), "-m", "dask", *arguments, *here, **env)
-
-
-def scheduler(folder: Path, port: int) -> AbstractContextManager[subprocess.Popen[str]]:
-    return dask(folder, "scheduler", "--port", str(port))
-
-
-def worker(folder: Path, port: int, **env: str) -> AbstractContextManager[subprocess.Popen[str]]:
-    """A worker that runs one experiment at a time."""
-    options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(folder))
-    return dask(folder, "worker", f"tcp://127.0.0.1:{port}", *options, **env)
 
 
 @pytest.fixture
@@ -75,11 +33,6 @@ def shared(project: Project, tmp_path: Path) -> Project:
 def names(project: Project) -> list[str]:
     """The experiments that are here."""
     return sorted(file.name for file in project.path.glob(".git/refs/exps/??/*/*"))
-
-
-def says(where: Project, text: str) -> bool:
-    """Whether a process has printed this."""
-    return text in (where.home / "log").read_text("utf-8")
 
 
 def on_remote(project: Project, kind: str) -> int:
