@@ -106,6 +106,8 @@ def run_job(program: str, job: Job) -> str:
         "DIGITS_THREADS": str(_share_of_cores()),
         "GIT_TERMINAL_PROMPT": "0",
     }
+    # Its own fits would wait for this worker, which waits for them.
+    environment.pop("DASK_SCHEDULER_ADDRESS", None)
     with TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", program],

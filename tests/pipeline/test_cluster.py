@@ -71,7 +71,8 @@ def test_eight_experiments_while_a_worker_and_the_sender_are_killed(
     with ExitStack() as processes:
         processes.enter_context(scheduler(tmp_path / "scheduler", port))
         first = processes.enter_context(worker(tmp_path / "first", port))
-        processes.enter_context(worker(tmp_path / "second", port))
+        # It knows the cluster, and shall not send it the fits of its own experiments.
+        processes.enter_context(worker(tmp_path / "second", port, **cluster))
         for name in ("first", "second"):
             there = Project(tmp_path / name, tmp_path / name / "home")
             wait_until(partial(says, there, "Registered to"), seconds=LONG)
