@@ -20,6 +20,7 @@ from digits.models.persistence import save_model, save_versions
 from digits.params.schema import Params
 from digits.tracking.live import live_run
 from digits.tracking.lookup import store_folder
+from digits.training.cluster import open_cluster
 from digits.training.dataset import open_training_set
 from digits.training.fit import fit
 from digits.training.history import EpochHistory
@@ -43,13 +44,13 @@ def train(params: Params, stage: Stage) -> None:
     check_limits(pipeline, pipeline_options, settings.model, data, fold, subsets)
     epochs, models = n_epochs(settings.model, params.model_settings), stage.out_folder("models")
     with (
-        stage.checkpoints(enabled=bool(epochs)) as checkpoints,
+        stage.checkpoints(enabled=bool(epochs)) as saved,
+        open_cluster(stage.repository) as cluster,
         live_run(store_folder(stage.repository), params.effective()) as run,
     ):
         history = EpochHistory(run.log_epoch)
-        options = FitOptions(settings.copies, epochs, settings.seed, checkpoints, history.append)
-        points: list[LearningCurvePoint] = []
-        values: dict[str, float | int] = {"n": 0}
+        options = FitOptions(settings.copies, epochs, settings.seed, saved, history.append, cluster)
+        points, values = list[LearningCurvePoint](), dict[str, float | int](n=0)
         if settings.validate_ != "none":
             predictions = validate(pipeline, data, fold, settings.validate_, options)
             predictions.save(models / "validation")
@@ -57,7 +58,6 @@ def train(params: Params, stage: Stage) -> None:
             log.info("validation: %(errors)d errors in %(n)d, accuracy %(accuracy).4f", values)
             run.log_metrics(values, "validation")
             for point in learning_curve(pipeline, data, fold, subsets, predictions, options):
-                log.info("%s", point)
                 run.log_metrics(point._asdict(), "learning_curve", step=point.train_size)
                 points.append(point)
         write_metrics("validation", values, stage.out)

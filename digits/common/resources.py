@@ -22,9 +22,19 @@ _MEMORY_FILES = [
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 ]
 
+_sharing = 1  # as many processes share the threads
+
+
+def share_threads(n: int) -> None:
+    """Let this process take one n-th of the threads from now on, and at least one."""
+    global _sharing
+    _sharing = n
+
 
 def n_threads() -> int:
     """Return how many threads may work: DIGITS_THREADS, by default one for each core.
+
+    It is less where `share_threads` says so.
 
     Raises
     ------
@@ -46,7 +56,7 @@ def n_threads() -> int:
             f"joblib cannot count the cores that this container may use ({error}): its cpu.max or "
             "cpu.cfs_quota_us in /sys/fs/cgroup is no number, so mend it or do not mount it."
         ) from error
-    return int(given or cores)
+    return max(int(given or cores) // _sharing, 1)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.metrics.pairwise import pairwise_kernels
-from sklearn.svm import SVC, _libsvm
+from sklearn.svm import SVC
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _ovr_decision_function
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -58,7 +58,6 @@ class MatrixSVC(SVC):
         if in_the_stock_way or weight.shape != y.shape or not (weight > 0).all():
             super()._dense_fit(X, y, sample_weight, solver_type, kernel, random_seed)
             return
-        _libsvm.set_verbosity_wrap(0)
         settings = {
             "svm_type": solver_type,
             "kernel": kernel,

@@ -54,10 +54,11 @@ def fit_pairs(
     cache_size: float,
     settings: dict[str, Any],
 ) -> Learned:
-    """Learn each pair of classes by LIBSVM, on as many threads as joblib's configuration says.
+    """Learn each pair of classes by LIBSVM, as jobs that share no memory.
 
-    LIBSVM itself learns them one after the other. It needs no lock of Python meanwhile, and no
-    pair needs what another one learned: the result is the same to the last bit.
+    joblib's configuration says how many at a time, and where; without one it is threads, as LIBSVM
+    needs no lock of Python. LIBSVM itself learns them one after the other. No pair needs what
+    another one learned: the result is the same to the last bit.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def fit_pairs(
     largest_first = sorted(pairs, key=lambda pair: n_rows[list(pair)].sum(), reverse=True)
     n_jobs = min(joblib.effective_n_jobs(None), len(pairs))
     settings = settings | {"cache_size": max(1, min(cache_size, free_memory() / 2 / n_jobs))}
-    learned = joblib.Parallel(n_jobs=n_jobs, require="sharedmem")(
+    learned = joblib.Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="all")(
         joblib.delayed(_fit_pair)(X, y, weight, class_weight, pair, settings)
         for pair in largest_first
     )
@@ -97,6 +98,7 @@ def _fit_pair(
     settings: dict[str, Any],
 ) -> _Pair:
     """Learn from the rows of two classes: LIBSVM leaves out those whose weight is 0."""
+    _libsvm.set_verbosity_wrap(0)
     of_pair = np.isin(y, pair)
     support, _, _, coef, intercept, _, _, status, n_iter = _libsvm.fit(
         X,

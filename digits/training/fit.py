@@ -8,8 +8,9 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import joblib
 import numpy as np
@@ -164,7 +165,7 @@ def _fit(
         pipeline.steps[-1] = ("model", learn_by_epochs(model, epoch_data, options, name))
     elif options.copies == "support_vectors":
         Z, y = preprocessing.fit_transform(originals)
-        support = clone(model).fit(Z, y).support_
+        support = _learn(clone(model), Z, y, options).support_
         copies = np.intersect1d(copies, data.copies_of(originals[support]))
         log.info(
             "%s: %d of %d images are support vectors, with %d copies",
@@ -173,12 +174,28 @@ def _fit(
             len(originals),
             len(copies),
         )
-        model.fit(*preprocessing.append((Z[support], y[support]), copies))
+        _learn(model, *preprocessing.append((Z[support], y[support]), copies), options)
     elif len(pipeline) > 1:
-        model.fit(*preprocessing.append(preprocessing.fit_transform(originals), copies))
+        features = preprocessing.append(preprocessing.fit_transform(originals), copies)
+        _learn(model, *features, options)
     else:
-        model.fit(data.read(rows), data.y[rows])
+        _learn(model, data.read(rows), data.y[rows], options)
     return pipeline
+
+
+def _learn(model: Any, X: NDArray, y: NDArray, options: FitOptions) -> Any:
+    """Fit a model, on the cluster if there is one."""
+    with options.cluster.pieces_of(model) if options.cluster else nullcontext():
+        return model.fit(X, y)
+
+
+def keep_features(pipeline: Pipeline, data: TrainingSet) -> None:
+    """Compute the features that take long once, for all fits to come."""
+    committee = pipeline[-1]
+    members = committee.members if isinstance(committee, Committee) else [("", pipeline)]
+    with all_threads():
+        for _, member in members:
+            _Preprocessing(clone(member), data).keep_features()
 
 
 class _Preprocessing:
@@ -235,15 +252,19 @@ class _Preprocessing:
         X, y = self.transform(rows)
         return np.concatenate([first[0], X]), np.concatenate([first[1], y])
 
+    def keep_features(self) -> None:
+        """Compute the features of all originals that take long, if they are not there yet."""
+        cache = self._data.features
+        if self._is_expensive and self._key not in cache:
+            every_original = np.arange(self._data.n_originals)
+            cache[self._key] = self._fixed.transform(self._data.read(every_original))
+
     def _features(self, originals: NDArray) -> NDArray:
         """Return what the steps that learn nothing make of originals."""
         if not self._is_expensive:
             return self._fixed.transform(self._data.read(originals))
-        cache = self._data.features
-        if self._key not in cache:
-            every_original = np.arange(self._data.n_originals)
-            cache[self._key] = self._fixed.transform(self._data.read(every_original))
-        features = cache[self._key]
+        self.keep_features()
+        features = self._data.features[self._key]
         return features if len(originals) == len(features) else features[originals]
 
 

@@ -1,5 +1,6 @@
 """The learning curve: held-out accuracy after learning from fewer of the training images."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -13,6 +14,8 @@ from digits.metrics.intervals import wilson_interval
 from digits.metrics.predictions import Predictions, predict
 from digits.training.fit import TrainingSet, fit
 from digits.training.options import DEFAULT_OPTIONS, FitName, FitOptions
+
+log = logging.getLogger(__name__)
 
 
 class LearningCurvePoint(NamedTuple):
@@ -137,4 +140,6 @@ def learning_curve(
         accuracy = float(np.mean(right))
         interval = wilson_interval(int(np.count_nonzero(right)), len(right), 0.95)
         measured = (round(value, 10) for value in (accuracy, *interval))
-        yield LearningCurvePoint(n, len(right), *measured)
+        point = LearningCurvePoint(n, len(right), *measured)
+        log.info("%s", point)
+        yield point

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from digits.training.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ class FitOptions:
         The folder in which each fit keeps a checkpoint, from which a killed training goes on.
     on_epoch : callable
         Called after each epoch, restored ones included.
+    cluster : Cluster or None
+        The workers on which it runs in pieces; None: on this machine.
 
     References
     ----------
@@ -118,6 +123,7 @@ class FitOptions:
     seed: int = 0
     checkpoints: Path | None = None
     on_epoch: Callable[[Epoch], None] = _ignore
+    cluster: "Cluster | None" = None
 
 
 DEFAULT_OPTIONS = FitOptions()

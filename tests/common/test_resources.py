@@ -10,7 +10,7 @@ import pytest
 
 from digits.common import resources
 from digits.common.errors import BadInput
-from digits.common.resources import free_memory, n_threads
+from digits.common.resources import free_memory, n_threads, share_threads
 from tests.imports import ROOT
 
 
@@ -21,6 +21,16 @@ class TestThreads:
     ) -> None:
         monkeypatch.setenv("DIGITS_THREADS", given)
         assert n_threads() == expected
+
+    @pytest.mark.parametrize(("n", "expected"), [(1, 7), (2, 3), (8, 1), (sys.maxsize, 1)])
+    def test_may_be_shared_by_several_processes(
+        self, monkeypatch: pytest.MonkeyPatch, n: int, expected: int
+    ) -> None:
+        monkeypatch.setenv("DIGITS_THREADS", "7")
+        monkeypatch.setattr(resources, "_sharing", 1)
+        for _ in range(2):
+            share_threads(n)
+            assert n_threads() == expected
 
     @pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", " ", "²"])
     def test_nonsense_is_bad_input(self, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
