@@ -22,7 +22,7 @@ from tests.runs import free_port
 from tests.scratch import Project, wait_until
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.services
 
 # Trees, pairs of classes in two threads, and folds.
 EXPERIMENTS: dict[str, dict[str, Any]] = {
