@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from digits.models.persistence import save_model
 from tests.imports import ROOT
@@ -45,6 +46,10 @@ SMALL = {
     "models__knn__weights": "distance",
     "evaluate__robustness": {"images": 30, "shifts": [1], "rotations": [10]},
 }
+# The same examples each time, and no limit of time that a busy machine would break.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.load_profile("steady")
+
 GIT_CONFIG = "[user]\nname = t\nemail = t@example.org\n[init]\ndefaultBranch = main\n"
 
 

@@ -4,13 +4,10 @@ import math
 from fractions import Fraction
 
 import numpy as np
-from hypothesis import settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from digits.metrics.predictions import Predictions, decide
-
-steady = settings(derandomize=True, deadline=None)
 
 
 def ten_digits(n: int = 500, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, integer_dtypes
 from numpy.typing import DTypeLike, NDArray
@@ -21,7 +21,6 @@ from digits.common.errors import BadInput
 from tests.imports import ROOT
 
 # The same examples every time, however slow the machine.
-steady = settings(derandomize=True, deadline=None)
 
 ARRAY = np.arange(24, dtype=np.uint8).reshape(4, 6)
 
@@ -54,7 +53,6 @@ class TestDigest:
         ]
         assert len({sha256(*some) for some in arrays}) == len(arrays)
 
-    @steady
     @given(
         st.lists(
             arrays(integer_dtypes(), array_shapes(min_side=0, max_side=3)), min_size=2, max_size=2

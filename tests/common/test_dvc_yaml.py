@@ -16,7 +16,6 @@ from digits.common.errors import BadInput
 from tests.imports import ROOT
 
 # The same examples every time, however slow the machine.
-steady = settings(derandomize=True, deadline=None, max_examples=300)
 
 TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
 
@@ -98,7 +97,7 @@ def test_scalars_are_those_of_dvc(scalar: str) -> None:
         assert repr(by_us(text)) == repr(by_dvc(text))
 
 
-@settings(steady, max_examples=2000)
+@settings(max_examples=2000)
 @given(st.text("0123456789+-._:eExXoObTZ~infNaAtruels ", min_size=1, max_size=8))
 def test_no_scalar_is_another_number_than_to_dvc(scalar: str) -> None:
     """Either the two agree, or here it stays a string, which no key for numbers takes."""
@@ -109,7 +108,7 @@ def test_no_scalar_is_another_number_than_to_dvc(scalar: str) -> None:
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 
 
-@steady
+@settings(max_examples=300)
 @given(
     st.dictionaries(
         st.text("abcdefg_", min_size=1), leaves | st.lists(leaves, max_size=4), min_size=1
@@ -121,7 +120,7 @@ def test_what_dvc_writes_is_read_back(values: dict[str, Any]) -> None:
     assert repr(by_us(text)) == repr(parse_as_dvc(text, "params.yaml"))
 
 
-@steady
+@settings(max_examples=300)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_keep_their_last_digit(number: float) -> None:
     text = dumps_yaml({"value": number})

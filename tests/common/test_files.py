@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -25,7 +25,6 @@ from digits.common.files import (
 )
 
 # The same examples every time, however slow the machine.
-steady = settings(derandomize=True, deadline=None)
 
 
 def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
@@ -43,7 +42,6 @@ class TestJson:
         )
         assert (tmp_path / "a.json").read_bytes() == expected.encode()
 
-    @steady
     @given(
         st.dictionaries(
             st.text(), st.integers() | st.floats(allow_nan=False) | st.text() | st.none()
@@ -107,7 +105,6 @@ def test_a_table_is_the_same_bytes_everywhere(tmp_path: Path, rows: NDArray, exp
     assert (tmp_path / "a.csv").read_bytes() == expected.encode()
 
 
-@steady
 @given(st.lists(st.floats(allow_nan=False), min_size=1))
 def test_a_table_keeps_the_last_digit(
     tmp_path_factory: pytest.TempPathFactory, values: list[float]

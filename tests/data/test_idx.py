@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from digits.data.idx import FILES, parse_idx
 from tests.idx_files import idx_file
 
 # The same examples every time, however slow the machine.
-steady = settings(derandomize=True, deadline=None)
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4) * 10
 HEADER = bytes([0, 0, 8, 3]) + struct.pack(">III", 2, 3, 4)
@@ -37,7 +36,6 @@ def test_images_are_read(packed: bytes) -> None:
     np.testing.assert_array_equal(images, IMAGES)
 
 
-@steady
 @given(array=arrays(np.uint8, array_shapes(max_dims=4, max_side=5)), zipped=st.booleans())
 def test_any_array_comes_back(array: NDArray[np.uint8], zipped: bool) -> None:
     content = gzip.compress(idx_file(array)) if zipped else idx_file(array)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import DTypeLike, NDArray
@@ -13,7 +13,6 @@ from digits.data.loaders import digits_8x8
 from digits.data.transforms import affine, elastic, rotation, scaling, shear, shift
 
 # The same examples every time, however slow the machine.
-steady = settings(derandomize=True, deadline=None)
 
 MATRICES = {
     **{f"rotation {degrees}": rotation(degrees) for degrees in (-170, -15, 0.5, 10, 45, 90, 360)},
@@ -51,7 +50,6 @@ def pixel(x: int, y: int) -> NDArray[np.uint8]:
     return image
 
 
-@steady
 @given(
     images=arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=7)),
     right=st.integers(-9, 9),
@@ -84,7 +82,6 @@ def test_affine_rounds_bytes_to_the_nearest(
     assert np.abs(moved - expected).max() <= 0.5 + 1e-9
 
 
-@steady
 @given(
     arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=6)),
     st.floats(-180, 180),

@@ -10,7 +10,6 @@ from statsmodels.stats import contingency_tables  # type: ignore[import-untyped,
 from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped, unused-ignore]
 
 from digits.experiments.paired import holm, mcnemar, paired_difference
-from tests.scored import steady
 
 Z = norm.isf(0.025)
 
@@ -119,7 +118,6 @@ class TestPairedDifference:
         assert type(low) is type(high) is float
         assert (-low, high) == pytest.approx((Z**2 / (n + Z**2),) * 2, abs=1e-12)
 
-    @steady
     @given(
         st.lists(st.integers(0, 12), min_size=3, max_size=3).filter(any),
         st.sampled_from([0.5, 0.95, 0.999]),

@@ -22,7 +22,6 @@ from digits.metrics.intervals import (
     weighted_ranking,
     wilson_interval,
 )
-from tests.scored import steady
 
 
 class TestWilson:
@@ -61,7 +60,6 @@ def ranking(n: int = 300, seed: int = 0) -> tuple[NDArray[np.bool_], NDArray[np.
 
 
 class TestRanking:
-    @steady
     @given(weighted)
     def test_is_that_of_scikit_learn_with_weights(self, rows: list[tuple[bool, int, int]]) -> None:
         y, scores, weights = (np.array(column) for column in zip(*rows, strict=True))

@@ -20,7 +20,6 @@ from tests.scored import (
     arrays_of,
     intervals_of,
     precision_and_recall,
-    steady,
     ten_digits,
     wilson,
     without_intervals,
@@ -30,7 +29,6 @@ from tests.scored import (
 
 
 class TestOperatingPoint:
-    @steady
     @given(yes_no_images, st.sampled_from([Fraction(k, 20) for k in range(1, 21)]))
     def test_is_the_lowest_threshold_that_is_precise_enough(
         self, rows: list[tuple[bool, int]], target: Fraction
@@ -51,7 +49,6 @@ class TestOperatingPoint:
         assert threshold is not None and type(threshold) is float
         assert at_threshold(y, scores, threshold)["precision_at_threshold"] >= target
 
-    @steady
     @given(yes_no_images, st.integers(-9, 9))
     def test_precision_and_recall_at_a_threshold_are_those_of_scikit_learn(
         self, rows: list[tuple[bool, int]], at: int
@@ -118,7 +115,6 @@ def best_precision(y: NDArray[np.bool_], scores: NDArray[np.float64]) -> list[fl
 
 
 class TestPrecisionByRecall:
-    @steady
     @given(yes_no_images)
     def test_is_the_best_of_all_thresholds(self, rows: list[tuple[bool, int]]) -> None:
         y, scores = arrays_of(rows)

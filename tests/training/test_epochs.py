@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, hinge_loss, log_loss
 
@@ -31,7 +31,6 @@ def history_of(model: str) -> list[Epoch]:
 
 
 class TestBlocks:
-    @settings(derandomize=True, deadline=None)
     @given(st.integers(0, 2000), st.integers(1, 700), st.integers(0, 5))
     def test_are_a_permutation_of_the_rows_in_sizes_asked_for(
         self, n: int, size: int, seed: int
