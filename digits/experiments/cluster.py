@@ -20,12 +20,7 @@ from digits.common.cluster import cluster_address, connect, other_versions
 from digits.common.errors import BadInput
 from digits.common.locks import hold
 from digits.experiments import cluster_worker
-from digits.experiments.cluster_checks import (
-    Remotes,
-    check_remotes,
-    check_workers,
-    runs_server,
-)
+from digits.experiments.cluster_checks import Remotes, check_remotes, check_workers, runs_server
 from digits.experiments.cluster_refs import RemoteQueue
 from digits.experiments.cluster_worker import Job, run_job
 from digits.experiments.code import check_experiments_can_run

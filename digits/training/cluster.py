@@ -34,13 +34,7 @@ from digits.common.errors import BadInput
 from digits.common.files import remove
 from digits.common.versions import COMPUTING
 from digits.models.svm import MatrixSVC
-from digits.training.pieces import (
-    InFile,
-    identity,
-    mapped,
-    not_seen,
-    not_the_same,
-)
+from digits.training.pieces import InFile, identity, mapped, not_seen, not_the_same
 
 if TYPE_CHECKING:
     from distributed import Client, Future
