@@ -6,8 +6,10 @@ numbers, and the answer is about another picture than the one sent.
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from http import HTTPStatus
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +24,18 @@ _ALLOWED = 'allowed is JSON, {{"inputs": [[{n} whole numbers from 0 to 255], ...
 
 _JSON = "application/json"
 
-# Where the images are in each of the forms that MLflow takes.
-_IMAGES: dict[str, Callable[[Any], Any]] = {
-    "inputs": lambda images: images,
-    "instances": lambda images: images,
-    "dataframe_split": lambda table: table["data"],
-    "dataframe_records": lambda rows: [list(row.values()) for row in rows],
+# The names of columns and the images, in each of the forms that MLflow takes.
+_FORMS: dict[str, Callable[[Any], tuple[list[list[Any]], Any]]] = {
+    "inputs": lambda images: ([], images),
+    "instances": lambda images: ([], images),
+    "dataframe_split": lambda table: (
+        [list(table["columns"])] if "columns" in table else [],
+        table["data"],
+    ),
+    "dataframe_records": lambda rows: (
+        [list(row) for row in rows],
+        [list(row.values()) for row in rows],
+    ),
 }
 
 _FAINTEST = 32  # of 255: the brightest pixel of every image in the data sets is above 200
@@ -88,27 +96,36 @@ def check_request(body: bytes, n_pixels: int) -> None:
     Raises
     ------
     BadInput
-        When it is no JSON with images, when a pixel is no whole number from 0 to 255, or when an
-        image is not bright ink on 0.
+        When it is no JSON with images, when the columns of a table do not count up, when a pixel is
+        no whole number from 0 to 255, or when an image is not bright ink on 0.
     """
     allowed = _ALLOWED.format(n=n_pixels)
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"The request is no JSON ({error}): {allowed}.") from error
-    if not isinstance(content, dict) or len(content) != 1 or not content.keys() <= _IMAGES.keys():
+    if not isinstance(content, dict) or len(content) != 1 or not content.keys() <= _FORMS.keys():
         has = f"the keys {', '.join(content)}" if isinstance(content, dict) else "no keys"
         raise BadInput(f'The request has {has} instead of "inputs": {allowed}.')
     ((key, value),) = content.items()
     try:
-        images = _IMAGES[key](value)
+        names, images = _FORMS[key](value)
     except (AttributeError, KeyError, TypeError):  # of another form
-        images = None
+        names, images = [], None
     if not isinstance(images, list) or not images:
         raise BadInput(f"The request holds no list of images: {allowed}.")
+    if not all(map(_count_up, names)):
+        raise BadInput(f"The columns have no names that count up, as 0, 1, 2, ...: {allowed}.")
     for number, image in enumerate(images):
         if problem := _problem(image, n_pixels):
             raise BadInput(f"Image {number} {problem}: {allowed}.")
+
+
+def _count_up(names: list[Any]) -> bool:
+    """Whether columns are pixels in their order: 0, 1, 2, ... or pixel1, pixel2, ..."""
+    found = [re.search(r"\d{1,9}$", str(name)) for name in names]
+    numbers = [int(end[0]) for end in found if end]
+    return len(numbers) == len(names) and all(b == a + 1 for a, b in pairwise(numbers))
 
 
 def _problem(image: object, n_pixels: int) -> str | None:

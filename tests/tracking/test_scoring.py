@@ -69,6 +69,22 @@ NO_IMAGES: dict[str, tuple[bytes, str]] = {
     "no table": (b'{"dataframe_split": 0}', "holds no list of images"),
     "no data": (b'{"dataframe_split": {}}', "holds no list of images"),
     "no records": (b'{"dataframe_records": [[1]]}', "holds no list of images"),
+    "columns in another order": (
+        json.dumps(
+            {"dataframe_split": {"columns": [*reversed(range(64))], "data": [IMAGE]}}
+        ).encode(),
+        "The columns have no names that count up",
+    ),
+    "columns with names": (
+        json.dumps({"dataframe_split": {"columns": ["a"] * 64, "data": [IMAGE]}}).encode(),
+        "The columns have no names that count up",
+    ),
+    "a record in another order": (
+        json.dumps(
+            {"dataframe_records": [{str(n): IMAGE[n] for n in reversed(range(64))}]}
+        ).encode(),
+        "The columns have no names that count up",
+    ),
     "none": (b'{"inputs": []}', "holds no list of images"),
     "a word": (b'{"instances": "seven"}', "holds no list of images"),
     "flat": (json.dumps({"inputs": IMAGE}).encode(), "Image 0 is 0, not a list"),
