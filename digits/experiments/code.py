@@ -40,9 +40,10 @@ def check_experiments_can_run(root: Path) -> None:
     ------
     BadInput
         When a module is not in git, so that an experiment lacks it; when the repository's path has
-        a letter that DVC cannot write down for its experiments (3.67, which does not quote).
+        what DVC 3.67 reads as something else in the paths of its experiments: then it fails, or
+        says that an experiment ended well, and it is lost.
     """
-    if odd := sorted(set(re.findall(r"[^\x20-\x7e]|#", str(root.resolve())))):
+    if odd := sorted(set(re.findall(r"[^\x20-\x7e]|#|%[0-9A-Fa-f]{2}", str(root.resolve())))):
         raise BadInput(
             f"{root.resolve()} has {' '.join(odd)} in its path, with which DVC cannot run "
             "experiments in copies (`--queue`, `--temp`): move the repository, or use "
