@@ -172,7 +172,7 @@ def why_unusable(file: Path, error: Exception) -> BadInput:
     text = one_line(error)
     if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
         cure = "it must be a file, in a folder"
-    elif "database schema" in text:
+    elif "out-of-date database schema" in text:
         text, cure = "another version of MLflow wrote it", _schema_cure(file)
     else:
         cures = (cure for words, cure in _CURES.items() if words in text)
