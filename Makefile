@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 PLAIN = not browser and not faults and not services and not growth
 # Four workers: a test of real commands often waits. One that has nothing left to do takes half of what another has.
 PYTEST = $(BIN)/python -m pytest -n 4 --dist worksteal
-# The tests of a file share a browser or servers.
+# The tests of a file share servers.
 BY_FILE = $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-services test-growth test-faults lint ui serve draw bench lock
@@ -48,7 +48,7 @@ test-all: .venv/ready ## both of these (12 minutes)
 	$(PYTEST) -m '$(PLAIN)'
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
-	$(BY_FILE) tests/ui -m browser
+	$(BIN)/python -m pytest tests/ui -m browser
 
 test-services: .venv/services ## what machines share, on 127.0.0.1: PostgreSQL and an S3 API (needs Debian's postgresql), a Dask cluster (3 minutes)
 	$(BY_FILE) tests/pipeline -m services
