@@ -134,7 +134,8 @@ def test_a_cluster_that_cannot_be_reached_is_a_sentence_within_seconds(
     before = results(project)
     address = f"tcp://127.0.0.1:{free_port()}"
     output = train(project, address, fails=True)
-    assert time.monotonic() - start < 10
+    # The connection is given up after 3; the rest are imports, on a machine that may be busy.
+    assert time.monotonic() - start < 30
     assert f"no Dask scheduler answers at DASK_SCHEDULER_ADDRESS={address}" in output
     assert "Traceback" not in output and results(project) == before
 
