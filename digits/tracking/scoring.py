@@ -33,7 +33,7 @@ _FORMS: dict[str, Callable[[Any], tuple[list[list[Any]], Any]]] = {
         table["data"],
     ),
     "dataframe_records": lambda rows: (
-        [list(row) for row in rows],
+        [list(names) for names in {tuple(row) for row in rows}],  # all rows mostly have the same
         [list(row.values()) for row in rows],
     ),
 }
