@@ -20,7 +20,8 @@ def test_what_git_or_dvc_would_leave_out_is_said_before_any_work(newcomer: Proje
         check_experiments_can_run(newcomer.path)
     newcomer.git("add", "-N", "digits/new.py")
     check_experiments_can_run(newcomer.path)
-    for name, odd in (("100% {a} 'b' $c,d", ""), ("Übung", "Ü"), ("a#ß", "# ß"), ("a%41", "%41")):
+    fine = ("100% {a} 'b' $c,d", "")
+    for name, odd in (fine, ("Übung", "Ü"), ("a#ß", "# ß"), ("a%41", "%41")):
         moved = newcomer.path.rename(newcomer.path.parent / name)
         newcomer = Project(moved, newcomer.home)
         if odd:
