@@ -44,13 +44,13 @@ test: .venv/ready ## the unit tests, and the main acts by real DVC, git and MLfl
 test-slow: .venv/ready ## the other tests by real DVC, git and MLflow
 	$(PYTEST) -m 'slow and $(PLAIN)'
 
-test-all: .venv/ready ## both of these (12 minutes)
+test-all: .venv/ready ## both of these (15 to 20 minutes)
 	$(PYTEST) -m '$(PLAIN)'
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
 	$(BIN)/python -m pytest tests/ui -m browser
 
-test-services: .venv/services ## what machines share, on 127.0.0.1: PostgreSQL and an S3 API (needs Debian's postgresql), a Dask cluster (3 minutes)
+test-services: .venv/services ## what machines share, on 127.0.0.1: PostgreSQL and an S3 API (needs Debian's postgresql), a Dask cluster (5 minutes)
 	$(BY_FILE) tests/pipeline -m services
 
 test-growth: .venv/ready ## memory and time of the stages with 80,000 to 520,000 images (3 minutes, 1 GB of disk)
