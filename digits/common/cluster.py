@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from digits.common import versions
 from digits.common.errors import BadInput
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def connect(address: str, *sent: ModuleType) -> "Client":
             f"DASK_SCHEDULER_ADDRESS is set, and {error.name} is not installed: "
             "`pip install '.[cluster]'` installs it."
         ) from error
-    for module in (sys.modules[__name__], *sent):
+    for module in (sys.modules[__name__], versions, *sent):
         cloudpickle.register_pickle_by_value(module)
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a sentence here says it
@@ -123,7 +124,7 @@ def check_versions(
                 f"the worker {worker} has Python {python}, the sender {wanted['python']}: "
                 "install the same."
             )
-    for worker, others in client.run(other_versions, wanted).items():
+    for worker, others in client.run(other_versions_here, wanted).items():
         if others:
             raise BadInput(
                 f"the worker {worker} has {', '.join(others)}: install the lock files there "
@@ -134,19 +135,15 @@ def check_versions(
 
 def read_versions(names: Iterable[str]) -> dict[str, str]:
     """The versions of Python and of the packages with these names, here."""
-    versions = {}
+    found = {}
     for name in names:
         try:
-            versions[name] = platform.python_version() if name == "python" else version(name)
+            found[name] = platform.python_version() if name == "python" else version(name)
         except PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
+            found[name] = "not installed"
+    return found
 
 
-def other_versions(wanted: Mapping[str, str]) -> list[str]:
-    """Return "numpy 2.4.5 (the sender has 2.4.6)" for each package that is another one here."""
-    return [
-        f"{name} {here} (the sender has {wanted[name]})"
-        for name, here in read_versions(wanted).items()
-        if here != wanted[name]
-    ]
+def other_versions_here(wanted: Mapping[str, str]) -> list[str]:
+    """Return "numpy 2.4.5 (the sender's is 2.4.6)" for each package that is another one here."""
+    return versions.other_versions(read_versions(wanted), wanted, "the sender's")

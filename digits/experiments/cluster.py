@@ -16,7 +16,7 @@ from dvc.exceptions import DvcException
 from dvc.repo.experiments.queue.base import QueueEntry
 from tqdm import tqdm
 
-from digits.common.cluster import cluster_address, connect, other_versions
+from digits.common.cluster import cluster_address, connect, other_versions_here
 from digits.common.errors import BadInput
 from digits.common.locks import hold
 from digits.experiments import cluster_worker
@@ -192,7 +192,7 @@ class _Sender:
         program, versions = self.program, self.versions
 
         def run() -> str:  # Dask hands over a closure as it is, and what it calls with it
-            if others := other_versions(versions):
+            if others := other_versions_here(versions):
                 raise RuntimeError(f"other versions: {', '.join(others)}")
             return run_job(program, job)
 

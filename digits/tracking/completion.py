@@ -136,6 +136,7 @@ def _find_or_complete(store: Store, result: Result) -> Run:
             if not store.file:
                 check_files_are_seen(store.uri, run)
             _complete(store, run, result)
+            run = store.client.get_run(run.info.run_id)  # as it is named now
         if not store.is_fallback:
             unfinished_run_file(store.folder, result.key).unlink(missing_ok=True)
     return run

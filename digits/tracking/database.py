@@ -173,21 +173,23 @@ def why_unusable(file: Path, error: Exception) -> BadInput:
     if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
         cure = "it must be a file, in a folder"
     elif "out-of-date database schema" in text:
-        text, cure = "another version of MLflow wrote it", _schema_cure(file)
+        text, cure = _schema_cause_and_cure(file)
     else:
         cures = (cure for words, cure in _CURES.items() if words in text)
         cure = next(cures, "`dvc repro` logs the run when it can be used again")
     return BadInput(f"the runs' database {file} cannot be used ({text}): {cure}.")
 
 
-def _schema_cure(file: Path) -> str:
+def _schema_cause_and_cure(file: Path) -> tuple[str, str]:
     """What brings a database and this MLflow together: the older of the two is upgraded."""
     with closing(sqlite3.connect(file)) as connection:
-        (found,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    if row is None:
+        return "its table alembic_version is empty", "bring back a copy of it"
+    (found,), cause = row, "another version of MLflow wrote it"
     migrations = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
     if any(migrations.glob(f"{found}_*.py")):
         upgrade = f'mlflow db upgrade "{sqlite_uri(file)}"'
-        return f"it is older than MLflow {mlflow.__version__}: copy it, then `{upgrade}`"
-    return (
-        f"it is newer than MLflow {mlflow.__version__}: use the version that wrote it, or a newer"
-    )
+        return cause, f"it is older than MLflow {mlflow.__version__}: copy it, then `{upgrade}`"
+    cure = "use the version that wrote it, or a newer"
+    return cause, f"it is newer than MLflow {mlflow.__version__}: {cure}"

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from digits.common.errors import BadInput
 from digits.common.resources import all_threads, share_threads
-from digits.common.versions import installed_versions
+from digits.common.versions import installed_versions, other_versions
 
 # By these NumPy and OpenBLAS choose their routines, which round differently, when they are loaded
 # (common/environment.py).
@@ -46,12 +46,8 @@ def identity() -> dict[str, str]:
 
 
 def differences(wanted: Mapping[str, str]) -> list[str]:
-    """Return "numpy 2.4.5 (the sender has 2.4.6)" for whatever is otherwise here."""
-    return [
-        f"{name} {here} (the sender has {wanted.get(name)})"
-        for name, here in identity().items()
-        if here != wanted.get(name)
-    ]
+    """Return "numpy 2.4.5 (the sender's is 2.4.6)" for whatever is otherwise here."""
+    return other_versions(identity(), wanted, "the sender's")
 
 
 def run_piece(payload: bytes, wanted: Mapping[str, str], at_a_time: Mapping[str, int]) -> bytes:

@@ -126,5 +126,5 @@ def test_a_sender_waits_for_a_worker_and_names_one_with_other_versions(
         other = worker(tmp_path / "worker", port, PYTHONPATH=str(package.parent))
         processes.enter_context(other)
         assert sender.wait(LONG) == 1
-    assert says(shared, "has skops 0.0.1 (the sender has ") and not on_remote(shared, "queue")
+    assert says(shared, "has skops 0.0.1 (the sender's is ") and not on_remote(shared, "queue")
     assert [*read_queue(shared.path).left.values()] == ["k"]

@@ -177,7 +177,7 @@ def test_a_worker_that_would_compute_otherwise_is_named_before_any_work(
     with (newcomer.path / "digits" / "models" / "svm.py").open("a", encoding="utf-8") as file:
         file.write("# edited\n")
     for code, variables, sentence in [
-        (newcomer.path, {}, "has the project's code [0-9a-f]+ \\(the sender has [0-9a-f]+\\)"),
+        (newcomer.path, {}, "has the project's code [0-9a-f]+ \\(the sender's is [0-9a-f]+\\)"),
         (ROOT, {"OPENBLAS_CORETYPE": "Nehalem"}, "has OPENBLAS_CORETYPE Nehalem \\(the sender"),
         (tmp_path, {}, "has no copy of the project's code"),
     ]:

@@ -195,6 +195,14 @@ class TestUnusable:
         assert "it is newer than MLflow" in said and "delete" not in said
         assert said.endswith("use the version that wrote it, or a newer.")
 
+    def test_without_a_version(self, repository: Path) -> None:
+        file = repository / ".mlflow" / "mlflow.db"
+        with sqlite3.connect(file) as connection:
+            connection.execute("DELETE FROM alembic_version")
+        connection.close()
+        said = self.refusal(file.parent)
+        assert said.endswith("(its table alembic_version is empty): bring back a copy of it.")
+
     @pytest.mark.parametrize(
         ("damage", "words"),
         [

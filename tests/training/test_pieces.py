@@ -76,6 +76,6 @@ def test_what_must_be_the_same_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     assert pieces.CODE in here and {"numpy", *pieces.ROUTINES} <= set(here)
     assert not pieces.differences(here)
     other = pieces.differences(here | {"numpy": "1.0"})
-    assert other == [f"numpy {here['numpy']} (the sender has 1.0)"]
+    assert other == [f"numpy {here['numpy']} (the sender's is 1.0)"]
     monkeypatch.setenv(pieces.ROUTINES[0], "Zen")
     assert not pieces.differences(here), "it has been read already"
