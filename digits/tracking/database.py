@@ -7,7 +7,7 @@ the files would not be found, and a copy's runs would go to the original's folde
 
 import sqlite3
 import warnings
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlparse
@@ -182,10 +182,11 @@ def why_unusable(file: Path, error: Exception) -> BadInput:
 
 def _schema_cause_and_cure(file: Path) -> tuple[str, str]:
     """What brings a database and this MLflow together: the older of the two is upgraded."""
-    with closing(sqlite3.connect(file)) as connection:
+    row = None
+    with closing(sqlite3.connect(file)) as connection, suppress(sqlite3.OperationalError):
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     if row is None:
-        return "its table alembic_version is empty", "bring back a copy of it"
+        return "its table alembic_version is missing or empty", "bring back a copy of it"
     (found,), cause = row, "another version of MLflow wrote it"
     migrations = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
     if any(migrations.glob(f"{found}_*.py")):

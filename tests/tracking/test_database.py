@@ -195,13 +195,15 @@ class TestUnusable:
         assert "it is newer than MLflow" in said and "delete" not in said
         assert said.endswith("use the version that wrote it, or a newer.")
 
-    def test_without_a_version(self, repository: Path) -> None:
+    @pytest.mark.parametrize("loss", ["DELETE FROM alembic_version", "DROP TABLE alembic_version"])
+    def test_without_a_version(self, repository: Path, loss: str) -> None:
         file = repository / ".mlflow" / "mlflow.db"
         with sqlite3.connect(file) as connection:
-            connection.execute("DELETE FROM alembic_version")
+            connection.execute(loss)
         connection.close()
         said = self.refusal(file.parent)
-        assert said.endswith("(its table alembic_version is empty): bring back a copy of it.")
+        assert "(its table alembic_version is missing or empty)" in said
+        assert said.endswith("bring back a copy of it.")
 
     @pytest.mark.parametrize(
         ("damage", "words"),
