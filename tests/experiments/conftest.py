@@ -1,10 +1,16 @@
-"""A repository of git, without DVC and without a pipeline that has run."""
+"""A repository of git alone, commands in this process, and projects with several results."""
 
+import logging
 import subprocess
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from digits.__main__ import COMMANDS, main
+from digits.experiments import names
+from tests.scratch import Project, make_once
 
 
 @pytest.fixture
@@ -27,3 +33,78 @@ def git(
     run("add", "params.yaml")
     run("commit", "-qm", "x")
     return run
+
+
+@pytest.fixture
+def digits(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> Callable[..., tuple[int, str, str]]:
+    """`python -m digits` in a project: its exit code, and what it prints for programs and people.
+
+    In this process, which is faster.
+    """
+
+    def run(project: Project, *arguments: str, **env: str) -> tuple[int, str, str]:
+        for name, value in (project.env | env).items():
+            monkeypatch.setenv(name, value)
+        for name in ("runs", "readers", *COMMANDS):
+            module = import_module(f"digits.commands.{name}")
+            if hasattr(module, "ROOT"):
+                monkeypatch.setattr(module, "ROOT", project.path)
+        monkeypatch.chdir(project.path)
+        names._warn.cache_clear()
+        capsys.readouterr()
+        caplog.clear()
+        code = main(arguments)
+        out, err = capsys.readouterr()
+        warned = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+        return code, out, "".join([err, *(f"{message}\n" for message in warned)])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def branches(reproduced: Callable[..., Project], workshop: Path) -> Project:
+    """The branches `main`, with 4 neighbours, and `b`, with 300; b's files are in the workspace.
+
+    It is made once for all tests, which copy it.
+    """
+
+    def make(path: Path) -> None:
+        project = reproduced().copy(path)
+        project.git("switch", "-qc", "b")
+        project.edit(models__knn__n_neighbors=300)
+        assert project.repro("evaluate") == ["train", "evaluate"]
+        project.commit("300 neighbours")
+
+    return Project(make_once(workshop / "branches", make), reproduced().home)
+
+
+# Of other test images than main's, and validated on other folds.
+SHUFFLED = ("split.strategy=shuffled", "split.seed=7", "split.folds=4", "models.knn.n_neighbors=40")
+
+
+@pytest.fixture
+def with_experiments(branches: Project, workshop: Path, tmp_path: Path) -> Project:
+    """`main` with the experiments `unvalidated` and `shuffled`, whose files are in the workspace.
+
+    The first was only trained, the second also evaluated.
+    """
+
+    def make(path: Path) -> None:
+        project = branches.copy(path)
+        switch_to_main(project)
+        project.dvc("exp", "run", "-n", "unvalidated", "-S", "train.validate=none", "train")
+        project.git("checkout", "-q", "--", ".")
+        settings = [part for setting in SHUFFLED for part in ("-S", setting)]
+        project.dvc("exp", "run", "-n", "shuffled", *settings, "evaluate")
+
+    path = make_once(workshop / "with-experiments", make)
+    return Project(path, branches.home).copy(tmp_path / "digits")
+
+
+def switch_to_main(project: Project) -> None:
+    project.git("switch", "-qf", "main")
+    project.dvc("checkout", "--force", "-q")

@@ -1,6 +1,7 @@
 """Where the project may stand: below a larger repository, in another user's, in none."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,15 @@ import pytest
 from digits.common.environment import main_repository
 from digits.common.errors import BadInput
 from digits.experiments.git import GitError, check_repository, run_git
+from tests.experiments.conftest import switch_to_main
 from tests.scratch import Project
 
 
 @pytest.fixture
-def subfolder(project: Project, tmp_path: Path) -> Project:
+def subfolder(branches: Project, tmp_path: Path) -> Project:
     """A reproduced project in a folder of a larger repository, whose results are committed."""
+    project = branches.copy(tmp_path / "digits")
+    switch_to_main(project)
     around = Project(tmp_path / "around", project.home)
     around.path.mkdir()
     around.git("init", "-q")
@@ -24,16 +28,23 @@ def subfolder(project: Project, tmp_path: Path) -> Project:
 
 
 @pytest.mark.slow
-def test_in_a_subfolder_revisions_are_read_and_experiments_found(subfolder: Project) -> None:
+def test_in_a_subfolder_revisions_are_read_and_experiments_found(
+    subfolder: Project, digits: Callable[..., tuple[int, str, str]]
+) -> None:
+    def says(*arguments: str) -> str:
+        code, out, err = digits(subfolder, *arguments)
+        assert code == 0, err
+        return out + err
+
     check_repository(subfolder.path)
+    # Trained and evaluated before, as `b`, so of its stages only the last one runs.
     subfolder.dvc("exp", "run", "--temp", "-n", "worse", "-S", "models.knn.n_neighbors=300")
-    said = subfolder.digits("compare", "main", "worse")
-    assert "worse against main: worse than main." in said
-    assert "the same, prediction by prediction" in subfolder.digits("compare", "main", "workspace")
-    ranks = subfolder.digits("best")
+    assert "worse against main: worse than main." in says("compare", "main", "worse")
+    assert "the same, prediction by prediction" in says("compare", "main", "workspace")
+    ranks = says("best")
     assert "workspace" in ranks and "worse" in ranks
     assert "worse" in {run.data.tags["mlflow.runName"] for run in subfolder.runs()}
-    assert subfolder.digits("queue") == ""
+    assert says("queue") == ""
 
 
 def test_what_git_refuses_is_said_in_its_own_words(

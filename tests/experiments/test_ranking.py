@@ -1,6 +1,7 @@
 """Experiments are ranked by validation, and the test set is never read."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from digits.experiments.paired import mcnemar, paired_difference
 from digits.experiments.ranking import Rank, rank_experiments
 from digits.experiments.revisions import NotCached, Revision
 from digits.metrics.predictions import Predictions
-from tests.experiments.test_revisions import digits
+from tests.experiments.conftest import SHUFFLED
 from tests.scratch import Project
 
 TRUTH = np.random.default_rng(1).integers(0, 10, 400).astype(np.uint8)
@@ -188,11 +189,10 @@ def test_why_results_cannot_be_read_is_said(
 
 
 @pytest.mark.slow
-def test_experiments_are_ranked_without_the_test_set(project: Project) -> None:
-    project.dvc("exp", "run", "-n", "unvalidated", "-S", "train.validate=none", "train")
-    settings = ("split.folds=4", "models.knn.n_neighbors=40", "train.validate=holdout")
-    set_params = [part for setting in settings for part in ("-S", setting)]
-    project.dvc("exp", "run", "-n", "folds", *set_params)
+def test_experiments_are_ranked_without_the_test_set(
+    with_experiments: Project, digits: Callable[..., tuple[int, str, str]]
+) -> None:
+    project = with_experiments
     # Whoever opened one of these would fail.
     shutil.rmtree(project.path / "data" / "predictions")
     (project.path / "metrics" / "test.json").write_text("not JSON", encoding="utf-8")
@@ -206,38 +206,37 @@ def test_experiments_are_ranked_without_the_test_set(project: Project) -> None:
     assert len(tests) >= 2
     for file in tests:
         file.unlink()
-    code, text, err = digits(project, "best", "main", "unvalidated", "folds")
+    code, text, err = digits(project, "best", "main", "unvalidated", "shuffled")
     assert (code, err) == (0, "")
     lines = [line.split() for line in text.splitlines()]
-    assert [line[:2] for line in lines[1:3]] == [["1", "main"], ["2", "folds"]]
+    assert [line[:2] for line in lines[1:3]] == [["1", "main"], ["2", "shuffled"]]
     assert "Not validated: unvalidated." in text and "p = " in text
     assert "worse" in text or UNDECIDED in text
     code, text, err = digits(project, "best")
     assert (code, err) == (0, "")
-    assert {"workspace", "folds"} == {line.split()[1] for line in text.splitlines()[1:3]}
-    assert digits(project, "compare", "main", "folds")[0] == 3
-
-
-def train_twin(project: Project, neighbors: int) -> None:
-    """Run an experiment up to its validation."""
-    settings = ("-S", f"models.knn.n_neighbors={neighbors}")
-    project.dvc("exp", "run", "--temp", "-n", "twin", *settings, "train")
+    assert {"workspace", "shuffled"} == {line.split()[1] for line in text.splitlines()[1:3]}
+    assert digits(project, "compare", "main", "shuffled")[0] == 3
 
 
 @pytest.mark.slow
-def test_experiments_that_share_a_name_are_told_apart_by_commit(project: Project) -> None:
-    train_twin(project, 1)
+def test_experiments_that_share_a_name_are_told_apart_by_commit(
+    with_experiments: Project, digits: Callable[..., tuple[int, str, str]]
+) -> None:
+    project = with_experiments
     project.git("commit", "-q", "--allow-empty", "-m", "later")
-    train_twin(project, 2)
+    settings = [part for setting in SHUFFLED for part in ("-S", setting)]
+    project.dvc("exp", "run", "-n", "shuffled", *settings, "train")
     project.git("commit", "-q", "--allow-empty", "-m", "latest")
     commits = project.git(
-        "for-each-ref", "--format=%(objectname:short)", "refs/exps/*/*/twin"
+        "for-each-ref", "--format=%(objectname:short)", "refs/exps/*/*/shuffled"
     ).split()
+    assert len({*commits}) == 2
     code, text, err = digits(project, "best")
     assert (code, err) == (0, "")
     assert {line.split()[1] for line in text.splitlines()[1:4]} == {"workspace", *commits}
-    code, _, err = digits(project, "compare", "twin")
-    assert code == 1 and "twin means several revisions" in err and all(c in err for c in commits)
+    code, _, err = digits(project, "compare", "shuffled")
+    assert code == 1 and "shuffled means several revisions" in err
+    assert all(commit in err for commit in commits)
 
 
 def used_by_models(project: Project) -> set[str]:

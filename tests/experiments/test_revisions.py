@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,50 +22,65 @@ from digits.experiments.lock import Part
 from digits.experiments.ranking import rank_experiments
 from digits.experiments.revisions import NotCached, Revision, read_revision
 from digits.metrics.tables import first_path, read_metrics, table_path
+from tests.experiments.conftest import switch_to_main
 from tests.revisions import A
 from tests.scratch import Project, without
 
+Digits = Callable[..., tuple[int, str, str]]
 
-def digits(project: Project, *arguments: str, **env: str) -> tuple[int, str, str]:
-    """`python -m digits`: its exit code, and what it printed for programs and for people."""
-    command = [sys.executable, "-m", "digits", *arguments]
+
+@pytest.fixture
+def compared(digits: Digits) -> Callable[..., Any]:
+    """What `digits compare --json` finds, without a word beside it."""
+
+    def run(project: Project, *arguments: str) -> Any:
+        code, out, err = digits(project, "compare", *arguments, "--json")
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+    return run
+
+
+@pytest.fixture
+def refused(digits: Digits) -> Callable[..., str]:
+    """The one sentence on why not."""
+
+    def run(project: Project, *arguments: str, code: int = 1) -> str:
+        found, out, err = digits(project, *arguments)
+        assert (found, out) == (code, ""), err
+        assert err.startswith("digits: ") and err.endswith(".\n") and err.count("\n") == 1
+        return err
+
+    return run
+
+
+@pytest.mark.slow
+def test_revisions_of_every_kind(
+    branches: Project,
+    tmp_path: Path,
+    digits: Digits,
+    compared: Callable[..., Any],
+    refused: Callable[..., str],
+) -> None:
+    project = branches.copy(tmp_path / "digits")
+    switch_to_main(project)
+    project.git("tag", "first")
+    project.dvc("exp", "run", "-n", "other", "-S", "models.knn.n_neighbors=300", "evaluate")
+
+    # Seconds that a comparison does without.
+    command = [sys.executable, "-m", "digits", "compare", "main", "other", "--json"]
     run = subprocess.run(
         command,
         cwd=project.path,
-        env=project.env | env,
+        env=project.env | without(tmp_path / "without", "mlflow", "matplotlib"),
         capture_output=True,
         text=True,
         check=False,
     )
-    return run.returncode, run.stdout, run.stderr
-
-
-def compared(project: Project, *arguments: str, **env: str) -> dict[str, Any]:
-    code, out, err = digits(project, "compare", *arguments, "--json", **env)
-    assert (code, err) == (0, "")
-    found: dict[str, Any] = json.loads(out)
-    return found
-
-
-def refused(project: Project, *arguments: str, code: int = 1) -> str:
-    """The one sentence on why not."""
-    found, out, err = digits(project, *arguments)
-    assert (found, out) == (code, ""), err
-    assert err.startswith("digits: ") and err.endswith(".\n") and err.count("\n") == 1
-    return err
-
-
-@pytest.mark.slow
-def test_revisions_of_every_kind(project: Project, tmp_path: Path) -> None:
-    project.git("tag", "first")
-    project.dvc("exp", "run", "-n", "other", "-S", "models.knn.n_neighbors=1")
-
-    # Seconds that a comparison does without.
-    found = compared(
-        project, "main", "other", **without(tmp_path / "without", "mlflow", "matplotlib")
-    )
+    assert (run.returncode, run.stderr) == (0, "")
+    found = json.loads(run.stdout)
     assert (found["a"], found["b"], found["n"]) == ("main", "other", 300)
-    assert found["params"] == {"models.knn.n_neighbors": {"a": 4, "b": 1}}
+    assert found["params"] == {"models.knn.n_neighbors": {"a": 4, "b": 300}}
     accuracy = found["metrics"][0]
     assert accuracy["b"] == pytest.approx(project.json("metrics/test.json")["accuracy"])
     assert found["only_b"] - found["only_a"] == round(300 * (accuracy["b"] - accuracy["a"]))
@@ -104,7 +120,7 @@ def test_revisions_of_every_kind(project: Project, tmp_path: Path) -> None:
         assert picture.format == "PNG" and min(picture.size) > 200
     code, text, _ = digits(project, "compare", "main", "other", "workspace")
     assert code == 0 and "against workspace" in text and "3 comparisons" in text
-    listed = json.loads(digits(project, "compare", "main", "other", "workspace", "--json")[1])
+    listed = compared(project, "main", "other", "workspace")
     assert [(each["a"], each["b"]) for each in listed] == [
         ("main", "other"),
         ("main", "workspace"),
@@ -136,10 +152,12 @@ def test_revisions_of_every_kind(project: Project, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_other_test_images_are_refused(project: Project) -> None:
-    project.edit(split__strategy="shuffled", split__seed=7)
-    project.repro("evaluate")
-    assert "main and workspace were tested on different images" in refused(project, "compare")
+def test_other_test_images_are_refused(
+    with_experiments: Project, refused: Callable[..., str]
+) -> None:
+    assert "main and workspace were tested on different images" in refused(
+        with_experiments, "compare"
+    )
 
 
 def test_broken_results_are_a_sentence(
@@ -208,18 +226,21 @@ def test_older_results_with_all_metrics_in_one_file_are_read(
     assert [rank.verdict for rank in ranks] == ["the first", "the same"]
 
 
-def test_a_table_that_is_not_dvc_locks_is_named(project: Project) -> None:
+def test_a_table_that_is_not_dvc_locks_is_named(
+    project: Project, refused: Callable[..., str]
+) -> None:
     table = project.path / table_path("test")
     table.write_text(table.read_text(encoding="utf-8").replace("recall,3,", "recall,3,0"))
     assert "plots/metrics_test.csv" in refused(project, "compare", code=4)
 
 
 @pytest.mark.slow
-def test_without_git_there_is_nothing_to_compare(project: Project) -> None:
+def test_without_git_there_is_nothing_to_compare(
+    project: Project, refused: Callable[..., str]
+) -> None:
     shutil.rmtree(project.path / ".git")
     for command in ("best", "compare", "queue", "ladder"):
-        said = project.run("python", "-m", "digits", command, fails=True)
-        assert f"{project.path} is in no git repository" in said and "Traceback" not in said
+        assert f"{project.path} is in no git repository" in refused(project, command)
 
 
 def test_validation_of_other_images_is_refused() -> None:
@@ -246,14 +267,16 @@ def test_extra_pictures_leave_validation_on_the_same_images() -> None:
 
 
 @pytest.mark.slow
-def test_a_report_says_what_it_was_not_compared_with(project: Project) -> None:
-    said = project.run("python", "-m", "digits", "report", "typo")
-    assert "digits: not compared with typo: typo is no revision here" in said
+def test_a_report_says_what_it_was_not_compared_with(project: Project, digits: Digits) -> None:
+    code, _, said = digits(project, "report", "typo")
+    assert code == 0 and "digits: not compared with typo: typo is no revision here" in said
     assert "Not compared with `typo`" in (project.path / "report.md").read_text(encoding="utf-8")
 
 
-def test_a_confidence_is_a_number_between_0_and_1(project: Project) -> None:
+def test_a_confidence_is_a_number_between_0_and_1(
+    fresh: Project, refused: Callable[..., str]
+) -> None:
     for level in ("abc", "1", "0"):
         assert f"--confidence is '{level}', allowed is a number between 0 and 1." in refused(
-            project, "compare", "--confidence", level
+            fresh, "compare", "--confidence", level
         )
