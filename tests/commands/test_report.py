@@ -1,9 +1,9 @@
 import base64
-import hashlib
 import json
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -12,12 +12,12 @@ import pytest
 import vl_convert
 from matplotlib.image import imread
 
-from digits.commands.report import render_report, write_report
+from digits.commands.report import render_report
 from digits.commands.report_plots import VEGA_LITE
 from digits.common.errors import BadInput
 from digits.metrics.tables import read_metrics
 from tests.imports import ROOT
-from tests.scratch import Project
+from tests.scratch import Project, make_once
 
 COMPARISON = """`workspace` against `main`: **worse** than `main`.
 
@@ -93,10 +93,40 @@ def root(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project.path
 
 
+@pytest.fixture
+def reports(
+    reproduced: Callable[..., Project], workshop: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str | None], tuple[str, str]]:
+    """The report of the unchanged project as a page and as Markdown, made once for all tests."""
+    for name, value in reproduced().env.items():
+        monkeypatch.setenv(name, value)
+
+    def make(folder: Path) -> None:
+        project = reproduced().copy(folder / "digits")
+        for name, comparison in (("alone", None), ("compared", COMPARISON)):
+            page, markdown = render_report(project.path, comparison)
+            (folder / f"{name}.html").write_text(page, encoding="utf-8")
+            (folder / f"{name}.md").write_text(markdown, encoding="utf-8")
+
+    def get(comparison: str | None) -> tuple[str, str]:
+        assert comparison in (None, COMPARISON)
+        stem = make_once(workshop / "reports", make) / ("compared" if comparison else "alone")
+        page, markdown = (
+            stem.with_suffix(end).read_text(encoding="utf-8") for end in (".html", ".md")
+        )
+        return page, markdown
+
+    return get
+
+
+Reports = Callable[[str | None], tuple[str, str]]
+
+
 def test_the_page_needs_nothing_from_elsewhere_and_shows_all_there_is(
-    root: Path, tmp_path: Path
+    reproduced: Callable[..., Project], reports: Reports, tmp_path: Path
 ) -> None:
-    text, _ = render_report(root, COMPARISON)
+    root = reproduced().path
+    text, _ = reports(COMPARISON)
     page = Page(text)
     assert not [each for each in page.references if not each.startswith("data:image/png;base64,")]
     assert not [style for style in page.styles if "@import" in style or "url(" in style]
@@ -115,8 +145,8 @@ def test_the_page_needs_nothing_from_elsewhere_and_shows_all_there_is(
         assert picture_file.stem.replace("_", " ").capitalize() in shown
 
 
-def test_dvcs_plots_are_in_the_page_with_the_library_that_draws_them(root: Path) -> None:
-    page = Page(render_report(root, None)[0])
+def test_dvcs_plots_are_in_the_page_with_the_library_that_draws_them(reports: Reports) -> None:
+    page = Page(reports(None)[0])
     specs = {
         (attributes["data-plot"] or ""): json.loads(text)
         for attributes, text in page.scripts
@@ -139,17 +169,24 @@ def test_dvcs_plots_are_in_the_page_with_the_library_that_draws_them(root: Path)
     assert "script[data-plot]" in library, "and what calls it"
 
 
-def test_a_plot_that_dvc_cannot_load_is_named_and_no_obstacle(root: Path) -> None:
+def test_what_dvc_cannot_load_and_what_was_not_validated_is_named_and_no_obstacle(
+    root: Path,
+) -> None:
     (root / "plots" / "robustness_shift.csv").unlink()
     shutil.rmtree(root / "plots" / "pictures")
-    text, _ = render_report(root, None)
+    (root / "metrics" / "validation.json").write_text('{"n": 0}', encoding="utf-8")
+    text, markdown = render_report(root, None)
     assert "DVC could not load" in text
     assert "Robustness, test images moved by pixels" in text
     assert "<h2>Pictures</h2>" not in text
+    assert "Not validated" in markdown
 
 
-def test_every_metric_is_there_with_its_interval(root: Path) -> None:
-    text, markdown = render_report(root, None)
+def test_every_metric_is_there_with_its_interval(
+    reproduced: Callable[..., Project], reports: Reports
+) -> None:
+    root = reproduced().path
+    text, markdown = reports(None)
     shown = Page(text).text
     for part in ("validation", "test"):
         values = read_metrics(root, part)
@@ -182,12 +219,12 @@ def test_what_is_not_ours_is_escaped(project: Project, root: Path) -> None:
     assert ", with changes not committed" in markdown
 
 
-def test_the_markdown_is_for_a_pull_request(root: Path) -> None:
-    _, markdown = render_report(root, COMPARISON)
+def test_the_markdown_is_for_a_pull_request(reports: Reports) -> None:
+    _, markdown = reports(COMPARISON)
     assert markdown.startswith("# Report on `main` at `")
     assert COMPARISON.strip() in markdown
     assert "base64" not in markdown
-    assert "## Comparison" not in render_report(root, None)[1]
+    assert "## Comparison" not in reports(None)[1]
     blocks = [block.splitlines() for block in markdown.split("\n\n") if block.startswith("|")]
     assert len(blocks) == 3
     for block in blocks:
@@ -211,23 +248,12 @@ def test_missing_results_are_named(root: Path) -> None:
         render_report(root, None)
 
 
-def test_a_model_that_was_not_validated(root: Path) -> None:
-    (root / "metrics" / "validation.json").write_text('{"n": 0}', encoding="utf-8")
-    assert "Not validated" in render_report(root, None)[1]
-
-
-def test_twice_the_same_and_both_files_written_whole(project: Project, root: Path) -> None:
+def test_twice_the_same_and_both_files_written_whole(
+    project: Project, root: Path, reports: Reports
+) -> None:
+    """Also in another copy, by another process."""
     before = {
         file for file in root.rglob("*") if ".git" not in file.parts and ".dvc" not in file.parts
-    }
-    write_report(root, COMPARISON)
-    digest = hashlib.sha256((root / "report.html").read_bytes()).hexdigest()
-    after = {
-        file for file in root.rglob("*") if ".git" not in file.parts and ".dvc" not in file.parts
-    }
-    assert {file.relative_to(root).as_posix() for file in after - before} == {
-        "report.html",
-        "report.md",
     }
     code = (
         "from digits.commands.report import write_report; from pathlib import Path; "
@@ -239,7 +265,13 @@ def test_twice_the_same_and_both_files_written_whole(project: Project, root: Pat
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}",
         PYTHONHASHSEED="7",
     )
-    assert hashlib.sha256((root / "report.html").read_bytes()).hexdigest() == digest
-    assert render_report(root, COMPARISON) == tuple(
+    after = {
+        file for file in root.rglob("*") if ".git" not in file.parts and ".dvc" not in file.parts
+    }
+    assert {file.relative_to(root).as_posix() for file in after - before} == {
+        "report.html",
+        "report.md",
+    }
+    assert reports(COMPARISON) == tuple(
         (root / f"report.{end}").read_text(encoding="utf-8") for end in ("html", "md")
     )

@@ -149,8 +149,10 @@ def test_an_addition_takes_few_files_and_is_found_everywhere(newcomer: Project) 
     assert run.data.params["train.features"] == "inverted"
 
     assert "greet whoever asks" in newcomer.run("python", "-m", "digits", "--help")
-    assert newcomer.run("python", "-m", "digits", "hello", "you") == "hello you\n"
-    catalogue = newcomer.run("python", "-m", "digits", "catalogue")
+    # Both in one process.
+    both = "from digits.__main__ import main; main(['hello', 'you']); main(['catalogue'])"
+    greeting, _, catalogue = newcomer.run("python", "-c", both).partition("\n")
+    assert greeting == "hello you"
     for name in ("bayes", "inverted", "stripes", "hello"):
         assert f"| `{name}` " in catalogue
     for key, nearest in (

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -87,8 +87,14 @@ def test_an_edit_runs_the_stages_that_need_it_and_no_other(
 ) -> None:
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", project.env["DVC_SITE_CACHE_DIR"])
     wrong = {}
-    assert outdated(project) == []
+    with ExitStack() as all_at_once:
+        for _, name, expected in EDITS:
+            if not expected:
+                all_at_once.enter_context(edited(project.path / name))
+        none_of_these_matters = outdated(project) == []
     for what, name, expected in EDITS:
+        if not expected and none_of_these_matters:
+            continue
         with edited(project.path / name):
             found = outdated(project)
         if found != expected:
