@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ from dvc.utils.serialize import dumps_yaml
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
 from digits.experiments.code import code_dependencies
-from digits.experiments.git import baseline_ref
+from digits.experiments.git import baseline_ref, list_experiments
 from digits.experiments.ladder import Rung, dvc_overrides, read_ladder, rung_params
 from digits.experiments.ladder_runs import find_experiments, run_rungs
+from digits.experiments.queue import read_queue
 from digits.params.nested import with_overrides
 from digits.params.schema import parse_params
 from tests.imports import ROOT
@@ -28,45 +31,47 @@ def by_name(name: str) -> Rung:
     return next(rung for rung in LADDER.rungs if rung.name == name)
 
 
-@pytest.mark.parametrize(
-    ("name", "other"),
-    [
-        ("forest", {"models.forest.n_estimators": 10}),
-        ("forest", {"split.seed": 1}),
-        ("forest", {"augment.elastic.alpha": 1.0}),
-        ("forest", {"evaluate.robustness.images": 100}),
-        ("forest", {"fetch.dataset": "digits_8x8"}),
-        ("five-sgd", {"evaluate.precision_target": 0.8}),
-        ("champion", {"train.train_sizes": [0.5, 1.0]}),
-        ("voting", {"models.voting.members.knn": KNN}),
-        (
-            "voting",
-            {
-                "models.voting.members": {
-                    "knn": KNN,
-                    "forest": {"n_estimators": 9, "max_depth": 3, "min_samples_leaf": 1},
-                }
-            },
-        ),
-        ("forest", {"models.forest.max_deep": 3}),  # of before, when the params were others
-    ],
-)
-def test_an_experiment_with_other_params_is_not_the_rung(
-    git: Callable[..., str], name: str, other: dict[str, Any]
-) -> None:
+OTHERS: list[tuple[str, dict[str, Any]]] = [
+    ("forest", {"models.forest.n_estimators": 10}),
+    ("forest", {"split.seed": 1}),
+    ("forest", {"augment.elastic.alpha": 1.0}),
+    ("forest", {"evaluate.robustness.images": 100}),
+    ("forest", {"fetch.dataset": "digits_8x8"}),
+    ("five-sgd", {"evaluate.precision_target": 0.8}),
+    ("champion", {"train.train_sizes": [0.5, 1.0]}),
+    ("voting", {"models.voting.members.knn": KNN}),
+    (
+        "voting",
+        {
+            "models.voting.members": {
+                "knn": KNN,
+                "forest": {"n_estimators": 9, "max_depth": 3, "min_samples_leaf": 1},
+            }
+        },
+    ),
+    ("forest", {"models.forest.max_deep": 3}),  # of before, when the params were others
+]
+
+
+def test_an_experiment_with_other_params_is_not_the_rung(git: Callable[..., str]) -> None:
     Path("dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
-    values = with_overrides(LADDER.base, by_name(name).set)
-
-    def find_with(settings: dict[str, Any]) -> tuple[dict[str, str], str]:
-        """What is found when the only experiment has these settings, and that experiment."""
-        commit = record_experiment(git, name, with_overrides(values, settings))
-        return find_experiments(Path(), LADDER), commit
-
-    experiments, commit = find_with({})
-    assert experiments == {name: commit}
-    assert find_with(other)[0] == {}
-    experiments, commit = find_with({"models.knn.n_neighbors": 7})
-    assert experiments == {name: commit}, "of another model"
+    values = {name: with_overrides(LADDER.base, by_name(name).set) for name, _ in OTHERS}
+    for settings in ({}, {"models.knn.n_neighbors": 7}):  # of another model
+        experiments = {
+            name: record_experiment(git, name, with_overrides(params, settings))
+            for name, params in values.items()
+        }
+        assert find_experiments(Path(), LADDER) == experiments
+    for name in values:
+        git("update-ref", "-d", f"{baseline_ref(git('rev-parse', 'HEAD'))}/{name}")
+    others = {}
+    for name, settings in OTHERS:  # each is an experiment of another commit
+        git("commit", "-q", "--allow-empty", "-m", "later")
+        commit = record_experiment(git, name, with_overrides(values[name], settings))
+        others[commit] = settings
+    assert len(others) == len(list_experiments(Path())) == len(OTHERS)
+    found = find_experiments(Path(), LADDER)
+    assert not [others[commit] for commit in found.values()]
 
 
 def record_experiment(git: Callable[..., str], name: str, params: dict[str, Any]) -> str:
@@ -103,31 +108,39 @@ def forest(git: Callable[..., str]) -> str:
     return record_experiment(git, rung.name, with_overrides(LADDER.base, rung.set))
 
 
-@pytest.mark.parametrize(
-    ("path", "is_outdated"),
-    [
-        ("digits/models/svm.py", True),
-        ("digits/models/new.py", True),
-        ("digits/metrics/classification.py", True),
-        ("digits/experiments/ranking.py", False),
-        ("digits/tracking/store.py", False),
-        ("digits/commands/predict.py", False),
-        ("tests/models/test_svm.py", False),
-        ("digits/models/svm.py~", False),
-        ("digits/models/.#svm.py", False),
-        ("digits/models/README.md", False),
-        ("params.yaml", False),
-    ],
-)
-def test_an_edit_of_what_a_result_depends_on_makes_an_experiment_outdated(
-    forest: str, path: str, is_outdated: bool
-) -> None:
-    file, old = Path(path), Path(path).read_bytes() if Path(path).exists() else None
+def test_an_edit_of_what_a_result_depends_on_makes_an_experiment_outdated(forest: str) -> None:
     assert find_experiments(Path(), LADDER) == {"forest": forest}
-    file.write_text("new = True\n", encoding="utf-8")
-    assert find_experiments(Path(), LADDER) == ({} if is_outdated else {"forest": forest})
-    file.write_bytes(old) if old is not None else file.unlink()
+    for path in (
+        "digits/models/svm.py",
+        "digits/models/new.py",
+        "digits/metrics/classification.py",
+    ):
+        with edited(Path(path)):
+            assert find_experiments(Path(), LADDER) == {}, path
+        assert find_experiments(Path(), LADDER) == {"forest": forest}, "as it was"
+    with ExitStack() as all_at_once:
+        for path in (
+            "digits/experiments/ranking.py",
+            "digits/tracking/store.py",
+            "digits/commands/predict.py",
+            "tests/models/test_svm.py",
+            "digits/models/svm.py~",
+            "digits/models/.#svm.py",
+            "digits/models/README.md",
+            "params.yaml",
+        ):
+            all_at_once.enter_context(edited(Path(path)))
+        assert find_experiments(Path(), LADDER) == {"forest": forest}
     assert find_experiments(Path(), LADDER) == {"forest": forest}, "as it was"
+
+
+@contextmanager
+def edited(file: Path) -> Iterator[None]:
+    """A file with other content, or a new one; afterwards it is as before."""
+    old = file.read_bytes() if file.exists() else None
+    file.write_text("new = True\n", encoding="utf-8")
+    yield
+    file.write_bytes(old) if old is not None else file.unlink()
 
 
 def test_a_deleted_module_makes_an_experiment_outdated(
@@ -165,32 +178,42 @@ def test_a_queued_rung_has_its_params_whatever_params_yaml_says(newcomer: Projec
     newcomer.commit("other params")
     (newcomer.path / "digits" / "models" / "new.py").write_text("new = True\n", encoding="utf-8")
     newcomer.git("add", "digits/models/new.py")
-    for name in ("voting", "vsv-poly", "committee"):
-        settings = [
-            part
-            for override in dvc_overrides(LADDER, by_name(name))
-            for part in ("--set-param", override)
-        ]
-        newcomer.dvc("exp", "run", "--queue", "--name", name, *settings)
-        queued = parse_params(newcomer.git("show", "refs/exps/celery/stash:params.yaml"))
+    names = ("voting", "vsv-poly", "committee")
+    commands = [
+        ["exp", "run", "--queue", "--name", name]
+        + [f"--set-param={override}" for override in dvc_overrides(LADDER, by_name(name))]
+        for name in names
+    ]
+    newcomer.run(sys.executable, "-c", EACH, *map(json.dumps, commands))
+    commits = newcomer.git("log", "-g", "--format=%H", "refs/exps/celery/stash").split()
+    for name, commit in zip(reversed(names), commits, strict=True):
+        queued = parse_params(newcomer.git("show", f"{commit}:params.yaml"))
         assert queued.effective() == rung_params(LADDER, by_name(name)).effective()
-    module = newcomer.git("show", "refs/exps/celery/stash:digits/models/new.py")
-    assert module == "new = True\n", "what is added to git is part of the experiment"
+        module = newcomer.git("show", f"{commit}:digits/models/new.py")
+        assert module == "new = True\n", "what is added to git is part of the experiment"
+
+
+# Several commands of DVC in one process.
+EACH = """
+import json, sys
+from dvc.cli import main
+sys.exit(any([main(json.loads(each)) for each in sys.argv[1:]]))
+"""
 
 
 SMALL: list[dict[str, Any]] = [
     {
         "name": "one",
-        "what": "One neighbour.",
+        "what": "What is committed already.",
         "source": "x",
-        "set": {"models.knn.n_neighbors": 1},
+        "set": {"models.knn.n_neighbors": 4},
         "quick": True,
     },
     {
         "name": "trees",
         "what": "Trees.",
         "source": "y",
-        "set": {"train.model": "forest"},
+        "set": {"train.model": "forest", "models.forest.n_estimators": 10},
         "published": {"test.accuracy": "0.1"},
     },
     {
@@ -204,18 +227,20 @@ SMALL: list[dict[str, Any]] = [
 
 @pytest.fixture
 def with_a_ladder(project: Project) -> Iterator[Project]:
-    params = parse_yaml((project.path / "params.yaml").read_bytes(), "params.yaml")
-    base = with_overrides(params, {"train.validate": "none", "augment.shifts": []})
+    base = parse_yaml((project.path / "params.yaml").read_bytes(), "params.yaml")
     (project.path / "ladder.yaml").write_text(
         dumps_yaml({"base": base, "rungs": SMALL}), encoding="utf-8"
     )
     project.commit("a small ladder")
     yield project
-    project.dvc("queue", "stop", "--kill")
+    if read_queue(project.path).left:
+        project.dvc("queue", "stop", "--kill")
 
 
 @pytest.mark.slow
-def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Project) -> None:
+def test_make_ladder_runs_what_is_missing_and_writes_the_table(
+    with_a_ladder: Project, digits: Callable[..., tuple[int, str, str]]
+) -> None:
     project = with_a_ladder
     before = an_experiment_of_before(project, "one")
     head = project.git("rev-parse", "HEAD").strip()
@@ -223,7 +248,8 @@ def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Pr
         "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/one", before
     )  # as it is when ladder.yaml or code was edited since
     written = project.path / "docs" / "ladder.md"
-    said = project.run("python", "-m", "digits", "ladder", "quick")
+    code, _, said = digits(project, "ladder", "quick")
+    assert code == 0
     undo = f"git update-ref refs/exps/{head[:2]}/{head[2:]}/one {before}"
     assert (
         f"the experiment one is of other params or code and makes room: `{undo}` brings it back"
@@ -233,9 +259,10 @@ def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Pr
         "another commit's stays"
     )
     assert written.read_text(encoding="utf-8").count("not run yet") == 2
-    said = project.run("python", "-m", "digits", "ladder", "all", "--jobs", "2", fails=True)
-    assert "digits: bad did not finish" in said
-    assert "Queued experiment 'one'" not in said
+    one = revision(project, "one")
+    code, _, said = digits(project, "ladder", "all", "--jobs", "2")
+    assert code == 1 and "digits: bad did not finish" in said
+    assert revision(project, "one") == one, "it has run already"
     text = written.read_text(encoding="utf-8")
     assert text.count("not run yet") == 1
     row = next(line for line in text.splitlines() if line.startswith("| [trees]"))
@@ -244,9 +271,7 @@ def test_make_ladder_runs_what_is_missing_and_writes_the_table(with_a_ladder: Pr
     assert cells[3:5] == ["accuracy 0.1", f"{trees['accuracy']:.1f}"] and cells[5] == "better"
     assert cells[7] == str(trees["errors"])
     assert int(cells[8]) >= 0 and int(cells[9]) > 50
-    compared = json.loads(
-        project.run("python", "-m", "digits", "compare", "one", "trees", "--json")
-    )
+    compared = json.loads(digits(project, "compare", "one", "trees", "--json")[1])
     assert cells[10] == f"{compared['verdict']}, p = {compared['p_value']:.2g}"
     assert {run.info.run_name for run in project.runs()} >= {"one", "trees"}
 
