@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dvc.repo import Repo
 
 from digits.common.errors import BadInput
 from digits.common.files import remove
@@ -90,7 +91,10 @@ class TestOnesOwnFolder:
 
 
 @pytest.mark.slow
-def test_a_change_of_ones_own_data_fetches_anew(newcomer: Project, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # DVC's own
+def test_a_change_of_ones_own_data_fetches_anew(
+    newcomer: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In the workspace, out of the run cache, in an experiment's copy, and in a colleague's."""
 
     def write(seed: int) -> DataSet:
@@ -118,19 +122,25 @@ def test_a_change_of_ones_own_data_fetches_anew(newcomer: Project, tmp_path: Pat
     assert newcomer.repro("fetch") == [], "the run cache has it"
     for file in mine.iterdir():
         file.touch()
-    assert newcomer.repro("fetch") == []
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", newcomer.env["DVC_SITE_CACHE_DIR"])
+    monkeypatch.chdir(newcomer.path)  # DVC's own functions look from there
+    with Repo() as repo:
+        assert repo.status("fetch") == {}, "the same content"
     newcomer.commit()
     pin = f"fetch.sha256={'f' * 64}"
     said = newcomer.dvc("exp", "run", "--temp", "-S", pin, "fetch", fails=True)
     assert "data/own/mine is not in this copy of the repository: `dvc add data/own/mine`" in said
-    newcomer.dvc("add", "data/own/mine")
+    with Repo() as repo:
+        repo.add("data/own/mine")
     newcomer.commit()
     said = newcomer.dvc("exp", "run", "--temp", "-S", pin, "fetch", fails=True)
     assert f"allowed is the pinned {'f' * 64}" in said, "it is there"
-    newcomer.dvc("push", "data/own/mine")
+    with Repo() as repo:
+        repo.push("data/own/mine")
     clone = newcomer.clone(tmp_path / "colleague" / "digits")
     remote = str(newcomer.path.parent / "digits-storage")
-    clone.dvc("remote", "modify", "--local", "storage", "url", remote)
-    clone.dvc("pull", "data/own/mine")
+    monkeypatch.chdir(clone.path)
+    with Repo(config={"remote": {"storage": {"url": remote}}}) as repo:
+        repo.pull("data/own/mine")
     assert clone.repro("fetch") == ["fetch"]
     assert fetched(clone) == fetched(newcomer)
