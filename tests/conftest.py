@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from digits.__main__ import COMMANDS, main
 from digits.models.persistence import save_model
 from tests.imports import ROOT
 from tests.scratch import SETTINGS, STAGES, Project, make_once
@@ -150,7 +152,8 @@ def copy_sources(path: Path) -> None:
 def reproduced(fresh: Project, workshop: Path) -> Callable[..., Project]:
     """A project in which `dvc repro` has run with these params, and its results are committed.
 
-    It is made once for all tests that ask for the same params. They look at it, or copy it.
+    It is made once for all tests that ask for the same params. They look at it, or copy it. Which
+    stages ran, .git/stages says.
     """
 
     def get(**params: Any) -> Project:
@@ -160,6 +163,7 @@ def reproduced(fresh: Project, workshop: Path) -> Callable[..., Project]:
             stages = project.repro()
             assert params or stages == list(STAGES)
             project.commit("its results")
+            (path / ".git" / "stages").write_text(" ".join(stages), encoding="utf-8")
 
         name = hashlib.sha256(repr(sorted(params.items())).encode()).hexdigest()[:16]
         return Project(make_once(workshop / f"reproduced-{name}", make), fresh.home)
@@ -192,6 +196,28 @@ def project(new_project: Callable[..., Project]) -> Project:
 def newcomer(fresh: Project, tmp_path: Path) -> Project:
     """A scratch repository in which nothing has run yet."""
     return fresh.copy(tmp_path / "newcomer" / "digits")
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What `python -m digits` prints in a project; in this process, which is faster."""
+
+    def run(project: Project, *arguments: str, fails: bool = False, **env: str) -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in (project.env | env).items():
+                patch.setenv(name, value)
+            for name in (*COMMANDS, "readers", "runs"):
+                module = import_module(f"digits.commands.{name}")
+                patch.setattr(module, "ROOT", project.path, raising=False)
+            patch.chdir(project.path)
+            capsys.readouterr()
+            code = main(arguments)
+        printed = capsys.readouterr()
+        output = printed.out + printed.err
+        assert (code != 0) == fails, f"digits {' '.join(arguments)} exited with {code}:\n{output}"
+        return output
+
+    return run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -29,6 +29,17 @@ STAGES = ("fetch", "split", "augment", "train", "evaluate", "track")
 
 # Params of a model that learns by epochs.
 BY_EPOCHS = {"train__model": "softmax", "train__scale": "unit", "models__softmax__epochs": 3}
+# The same model, measured otherwise.
+ANEW = {"evaluate__confidence": 0.9}
+# Params of a model that says whether it is a 5, evaluated with settings that are nobody's defaults.
+FIVE: dict[str, Any] = {
+    "target": 5,
+    "evaluate": {
+        "precision_target": 0.9,
+        "confidence": 0.8,
+        "robustness": {"images": 100, "shifts": [1, 3], "rotations": [10, 30]},
+    },
+}
 
 
 @dataclass

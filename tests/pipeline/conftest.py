@@ -12,14 +12,12 @@ from digits.tracking.registry import MODEL
 from tests.runs import MlflowServer, free_port, mlflow_server
 from tests.scratch import BY_EPOCHS, Project, make_once
 
-# Of which one is better for real than the first, one hardly differs from it, and one is trained
-# alone.
+# Of which one is better for real than the first, and one is trained alone; the commit's own result
+# hardly differs from the better one.
 EXPERIMENTS = {
-    "weak": ("-S", "models.knn.n_neighbors=300"),
-    "good": ("-S", "models.knn.n_neighbors=3"),
-    "alike": ("-S", "models.knn.n_neighbors=2"),
+    "good": ("--temp", "-S", "models.knn.n_neighbors=3"),
     "blind": ("-S", "train.validate=none", "train"),
-    "five": ("-S", "target=5"),
+    "weak": ("-S", "models.knn.n_neighbors=300"),
 }
 
 
@@ -48,15 +46,39 @@ def by_epochs(new_project: Callable[..., Project]) -> Project:
 
 @pytest.fixture
 def experiments(reproduced: Callable[..., Project], workshop: Path, tmp_path: Path) -> Project:
-    """A reproduced scratch repository with EXPERIMENTS, by name, and their runs in the store."""
+    """A reproduced scratch repository with EXPERIMENTS, by name, and their runs in the store.
+
+    The commit's result has a tag, `alike`, and its run.
+    """
+
+    def make(path: Path) -> None:
+        project = reproduced().copy(path)
+        project.git("tag", "alike")
+        for name, arguments in EXPERIMENTS.items():
+            project.dvc("exp", "run", "-n", name, *arguments)
+            project.git("checkout", "-q", "--", ".")
+
+    path = make_once(workshop / "experiments", make)
+    return Project(path, reproduced().home).copy(tmp_path / "digits")
+
+
+@pytest.fixture
+def uncommitted(reproduced: Callable[..., Project], workshop: Path, tmp_path: Path) -> Project:
+    """A learning curve, by params and code that were edited and never committed; one run.
+
+    What `dvc repro` printed is in .git/output.
+    """
 
     def make(path: Path) -> None:
         project = reproduced().copy(path)
         project.forget_runs()
-        for name, arguments in EXPERIMENTS.items():
-            project.dvc("exp", "run", "-n", name, *arguments)
-            project.git("checkout", "-q", "--", ".")
-        project.dvc("checkout")
+        project.edit(train__train_sizes=[0.1, 0.5, 1.0])
+        code = path / "digits" / "metrics" / "classification.py"
+        with code.open("a", encoding="utf-8") as file:
+            file.write("\n# edited\n")
+        new = path / "digits" / "new.py"
+        new.write_text("# which git does not know yet\n", encoding="utf-8")
+        (path / ".git" / "output").write_text(project.dvc("repro"), encoding="utf-8")
 
-    path = make_once(workshop / "experiments", make)
+    path = make_once(workshop / "uncommitted", make)
     return Project(path, reproduced().home).copy(tmp_path / "digits")

@@ -22,7 +22,7 @@ from digits.metrics.predictions import Predictions
 from digits.metrics.robustness import rotated, shifted
 from digits.metrics.tables import read_metrics
 from digits.models.persistence import load_model
-from tests.scratch import Project
+from tests.scratch import FIVE, Project
 
 pytestmark = pytest.mark.slow
 
@@ -32,11 +32,7 @@ N_TRAIN = 1_497  # of the small digits; the rest are their test images
 
 @pytest.fixture(scope="module")
 def evaluated(reproduced: Callable[..., Project]) -> Project:
-    """A model that says whether it is a 5, evaluated with settings that are nobody's defaults."""
-    robustness = {"images": 100, "shifts": [1, 3], "rotations": [10, 30]}
-    return reproduced(
-        target=5, evaluate={"precision_target": 0.9, "confidence": 0.8, "robustness": robustness}
-    )
+    return reproduced(**FIVE)
 
 
 def predictions_of(project: Project, folder: str) -> Predictions:

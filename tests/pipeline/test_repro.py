@@ -10,7 +10,7 @@ from dvc.repo import Repo
 from dvc.utils.serialize import dumps_yaml
 
 from digits.common.dvc_yaml import parse_yaml
-from tests.scratch import STAGES, Project, assert_complete, ran
+from tests.scratch import ANEW, FIVE, STAGES, Project, assert_complete, ran
 
 
 def verify(project: Project, fails: bool = False) -> str:
@@ -107,25 +107,29 @@ def test_a_param_is_a_dependency_of_exactly_these_stages(
 
 @pytest.mark.slow
 def test_an_edit_runs_what_depends_on_it_and_setting_it_back_restores_the_rest(
-    project: Project,
+    reproduced: Callable[..., Project], tmp_path: Path
 ) -> None:
-    params = (project.path / "params.yaml").read_bytes()
-    edits: list[tuple[dict[str, Any], list[str]]] = [
-        ({"models__forest__n_estimators": 5}, []),
-        ({"evaluate__confidence": 0.9}, ["evaluate", "track"]),
-        ({"augment__shifts": [[2, 0]]}, ["augment", "train", "evaluate", "track"]),
-        ({"target": 5}, ["split", "augment", "train", "evaluate", "track"]),
-    ]
-    for edit, stages in edits:
-        project.edit(**edit)
-        assert project.repro() == stages
+    params = (reproduced().path / "params.yaml").read_bytes()
+    edited = {
+        "evaluate track": reproduced(**ANEW),
+        "split augment train evaluate track": reproduced(**FIVE),
+    }
+    for stages, project in edited.items():
+        assert (project.path / ".git" / "stages").read_text(encoding="utf-8") == stages
+    project = edited[stages].copy(tmp_path / "digits")
+    project.edit(models__forest__n_estimators=5)
+    assert project.repro() == []
+    project.edit(augment__shifts=[[2, 0]])
+    assert project.repro() == ["augment", "train", "evaluate", "track"]
     (project.path / "params.yaml").write_bytes(params)
     assert project.repro() == ["track"]
-    assert project.git("status", "--porcelain") == ""
-    runs = project.runs()
-    assert len(runs) == 4
-    for run in runs:
-        assert_complete(run, project)
+    assert project.git("diff", "HEAD~1") == ""
+    assert "??" not in project.git("status", "--porcelain")
+    for one, n_runs in ((edited["evaluate track"], 2), (project, 3)):
+        runs = one.runs()
+        assert len(runs) == n_runs
+        for run in runs:
+            assert_complete(run, one)
 
 
 @pytest.mark.slow
