@@ -56,11 +56,16 @@ def drawn(project: Project) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def predict(project: Project, *paths: Path, fails: bool = False) -> dict[str, Any]:
+@pytest.fixture
+def predict(project: Project, here: Callable[..., str]) -> Callable[..., dict[str, Any]]:
     """What `predict` answers of pictures, by their names."""
-    printed = project.digits("predict", "--json", *map(str, paths), fails=fails)
-    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
-    return {Path(line["path"]).name: line for line in lines}
+
+    def answers(*paths: Path, fails: bool = False) -> dict[str, Any]:
+        printed = here(project, "predict", "--json", *map(str, paths), fails=fails)
+        lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+        return {Path(line["path"]).name: line for line in lines}
+
+    return answers
 
 
 def test_listens_here_alone(server: Server) -> None:
@@ -68,11 +73,13 @@ def test_listens_here_alone(server: Server) -> None:
     assert addresses == {("127.0.0.1", server.port)}
 
 
-def test_answers_as_predict_does(server: Server, project: Project, tmp_path: Path) -> None:
+def test_answers_as_predict_does(
+    server: Server, predict: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
     bodies = {f"{number}.png": drawing(number) for number in range(8)}
     for name, body in (bodies | {"blank.png": BLANK, "scribble.png": SCRIBBLE}).items():
         (tmp_path / name).write_bytes(body)
-    predicted = predict(project, tmp_path, fails=True)
+    predicted = predict(tmp_path, fails=True)
     about = server.ask("GET", "/about").content
     assert about["labels"] == list("0123456789") and about["has_probabilities"]
     for name, body in bodies.items():
@@ -179,7 +186,9 @@ def test_the_page_brings_all_that_it_needs(server: Server) -> None:
     assert server.ask("GET", "/x").headers["content-security-policy"] == policy
 
 
-def test_a_drawing_is_kept_and_taken_back(server: Server, project: Project, drawn: Path) -> None:
+def test_a_drawing_is_kept_and_taken_back(
+    server: Server, project: Project, predict: Callable[..., dict[str, Any]], drawn: Path
+) -> None:
     eight = drawing(int(np.flatnonzero(y == 8)[0]))
     first, second = server.keep(SEVEN, 7), server.keep(eight, 8)
     assert (first.status, second.status) == (201, 201)
@@ -191,7 +200,7 @@ def test_a_drawing_is_kept_and_taken_back(server: Server, project: Project, draw
         assert kept.format == "PNG"
         assert np.array_equal(np.asarray(kept), np.asarray(sent.convert("RGB")))
     # The workspace is as good as before: its data set is another.
-    predicted = predict(project, *files)
+    predicted = predict(*files)
     assert [predicted[file.name]["digit"] for file in files] == [7, 8]
 
     for digit in (7, 1):
@@ -253,11 +262,13 @@ def test_a_client_that_goes_away_is_no_matter(server: Server) -> None:
     wait_until(lambda: server.ask("POST", "/read", SEVEN, **PNG).status == 200)
 
 
-def test_a_model_that_is_missing_is_predicts_sentence(project: Project, tmp_path: Path) -> None:
+def test_a_model_that_is_missing_is_predicts_sentence(
+    project: Project, here: Callable[..., str], tmp_path: Path
+) -> None:
     other = project.copy(tmp_path / "digits")
     shutil.rmtree(other.path / "models")
-    sentence = other.digits("draw", fails=True)
-    assert sentence == other.digits("predict", "x.png", fails=True)
+    sentence = here(other, "draw", "--port", str(free_port()), fails=True)
+    assert sentence == here(other, "predict", "x.png", fails=True)
     assert sentence.startswith("digits: ") and "model.skops is not there" in sentence
 
 
