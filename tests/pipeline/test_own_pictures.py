@@ -27,12 +27,24 @@ def draw(project: Project) -> Path:
     return mine
 
 
-def evaluated(project: Project, folder: str) -> dict[str, int | float]:
-    values: dict[str, int | float] = json.loads(project.digits("evaluate", folder, "--json"))
-    return values
+@pytest.fixture
+def evaluated(here: Callable[..., str]) -> Callable[[Project], dict[str, int | float]]:
+    """What `evaluate --json` says of the pictures in data/own/mine."""
+
+    def evaluate(project: Project) -> dict[str, int | float]:
+        values: dict[str, int | float] = json.loads(
+            here(project, "evaluate", "data/own/mine", "--json")
+        )
+        return values
+
+    return evaluate
 
 
-def test_a_folder_of_pictures_is_a_data_set(newcomer: Project) -> None:
+def test_a_folder_of_pictures_is_a_data_set(
+    newcomer: Project,
+    here: Callable[..., str],
+    evaluated: Callable[[Project], dict[str, int | float]],
+) -> None:
     mine = draw(newcomer)
     newcomer.edit(fetch__dataset=MINE)
     assert newcomer.repro() == list(STAGES)
@@ -42,14 +54,14 @@ def test_a_folder_of_pictures_is_a_data_set(newcomer: Project) -> None:
     test = newcomer.json("metrics/test.json")
     assert test["n"] == len(TEST) and test["accuracy"] > 0.7
 
-    values = evaluated(newcomer, "data/own/mine")
+    values = evaluated(newcomer)
     shared = ("n", "errors", "accuracy_low", "accuracy_high")
     assert [values[name] for name in shared] == pytest.approx([test[name] for name in shared])
-    lines = newcomer.digits("predict", "data/own/mine/test/*/*", "--json").splitlines()
+    lines = here(newcomer, "predict", "data/own/mine/test/*/*", "--json").splitlines()
     answers = [json.loads(line) for line in lines if line.startswith("{")]
     right = [answer["digit"] == int(Path(answer["path"]).parent.name) for answer in answers]
     assert len(right) == len(TEST) and values["errors"] == right.count(False)
-    assert LEARNED in newcomer.digits("evaluate", "data/own/mine/train")
+    assert LEARNED in here(newcomer, "evaluate", "data/own/mine/train")
 
     for number in range(7):
         (mine / "train" / "3" / f"blank {number}.png").write_bytes(encoded(np.full((9, 9), number)))
@@ -70,22 +82,23 @@ def test_a_folder_of_pictures_is_a_data_set(newcomer: Project) -> None:
     said = newcomer.dvc("repro", fails=True)
     assert "split: split.strategy is canonical, but the data set has no test images" in said
     newcomer.edit(split__strategy="shuffled")
-    assert newcomer.repro()[0] == "split"
+    assert newcomer.repro("evaluate")[0] == "split"
     assert newcomer.json("metrics/test.json")["n"] == round(200 / 7)
 
 
 def test_extra_pictures_are_learned_from_and_change_nothing_else(
-    new_project: Callable[..., Project],
+    project: Project,
+    here: Callable[..., str],
+    evaluated: Callable[[Project], dict[str, int | float]],
 ) -> None:
-    project = new_project()
     names = ("data/raw/images.npy", "data/raw/labels.npy", "data/split/fold.npy")
     before = {name: np.load(project.path / name) for name in names}
     tested = project.json("metrics/test.json")
     validated = np.load(project.path / "models" / "validation" / "rows.npy")
     mine = draw(project)
-    without = evaluated(project, "data/own/mine")
+    without = evaluated(project)
     project.edit(fetch__extra=MINE)
-    assert project.repro()[:4] == list(STAGES[:4])
+    assert project.repro("evaluate")[:4] == list(STAGES[:4])
     n = len(before["data/raw/labels.npy"])
     for name, array in before.items():
         after = np.load(project.path / name)
@@ -98,16 +111,16 @@ def test_extra_pictures_are_learned_from_and_change_nothing_else(
     assert np.bincount(source)[n:].tolist() == [5] * len(TRAIN), "each with its four copies"
 
     for option in ([], ["--validation"]):
-        compared = json.loads(project.digits("compare", "HEAD", "workspace", "--json", *option))
+        compared = json.loads(here(project, "compare", "HEAD", "workspace", "--json", *option))
         assert compared["params"] == {"fetch.extra": {"a": None, "b": MINE}}
-    values = evaluated(project, "data/own/mine")
+    values = evaluated(project)
     assert values["n"] == without["n"] == len(TEST)
     assert values["errors"] <= without["errors"]
-    assert LEARNED in project.digits("evaluate", "data/own/mine/train")
+    assert LEARNED in here(project, "evaluate", "data/own/mine/train")
     shutil.rmtree(mine / "test")
-    said = project.digits("evaluate", "data/own/mine/train", fails=True)
+    said = here(project, "evaluate", "data/own/mine/train", fails=True)
     assert "the workspace is not one result: data/own changed since" in said
     project.edit(fetch__extra=None)
-    project.repro()
+    project.repro("augment")
     for name, array in before.items():
         np.testing.assert_array_equal(np.load(project.path / name), array)
