@@ -44,7 +44,10 @@ def test_nothing_runs_twice_and_the_tree_stays_clean(project: Project) -> None:
     assert project.git("status", "--porcelain") == ""
 
 
-def test_an_edit_on_a_branch_and_back(project: Project, tmp_path: Path) -> None:
+def test_an_edit_on_a_branch_and_back(
+    reproduced: Callable[..., Project], tmp_path: Path, here: Callable[..., str]
+) -> None:
+    project = reproduced().copy(tmp_path / "digits")
     before = project.json("metrics/test.json")
     project.git("checkout", "-qb", "one-neighbour")
     project.edit(models__knn__n_neighbors=1)
@@ -64,7 +67,7 @@ def test_an_edit_on_a_branch_and_back(project: Project, tmp_path: Path) -> None:
     assert {"metrics/test.json:accuracy", "models.knn.n_neighbors"} <= {*head} and len(head) <= 21
     page = project.dvc("plots", "diff", "main").strip().removeprefix("file://")
     assert "one-neighbour" not in page and Path(page).stat().st_size > 10_000
-    compared = json.loads(project.digits("compare", "main", "--json"))
+    compared = json.loads(here(project, "compare", "main", "--json"))
     assert (compared["a"], compared["b"], compared["n"]) == ("main", "workspace", 300)
     assert compared["params"] == {"models.knn.n_neighbors": {"a": 4, "b": 1}}
     accuracy = {metric["name"]: metric for metric in compared["metrics"]}["accuracy"]
