@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,40 +14,57 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
 
-SEED = "train.seed=1"
+
+def freeze_evaluation(project: Project) -> None:
+    """Of which this needs no more than the commit's: only `train` and `track` run."""
+    file = project.path / "dvc.yaml"
+    before = file.read_text(encoding="utf-8")
+    assert before.count("\n  evaluate:\n") == 1
+    frozen = before.replace("\n  evaluate:\n", "\n  evaluate:\n    frozen: true\n")
+    file.write_text(frozen, encoding="utf-8")
+    project.commit("evaluate is frozen")
 
 
-def repro_set_back_and_forced(project: Project) -> Project:
-    project.edit(train__seed=1)
-    assert project.repro() == ["train", "evaluate", "track"]
+def assert_has_complete_runs(project: Project, number: int) -> None:
+    assert project.repro() == []
+    runs = project.runs()
+    assert len(runs) == number
+    for each in runs:
+        assert_complete(each, project)
+
+
+def test_an_experiment_here_set_back_forced_pushed_and_aside(by_epochs: Project) -> None:
+    project = by_epochs
+    freeze_evaluation(project)
+    project.dvc("push")
+    project.dvc("exp", "run", "-n", "one", "-S", "train.seed=1")
+    project.dvc("exp", "run", "-n", "again", "-S", "train.seed=1", "--force")
+    assert len(project.runs()) == 1
+
     for seed in (42, 1):
         project.edit(train__seed=seed)
         assert project.repro() == ["track"]
         assert project.repro() == []
-    assert project.repro("-f", "--downstream", "train") == ["train", "evaluate", "track"]
-    return project
+    assert project.repro("-f", "--downstream", "train") == ["train", "track"]
+    assert_has_complete_runs(project, 2)
 
+    theirs = push_and_pull(project, "one")
+    assert_has_complete_runs(theirs, 2)
 
-def experiments_here_and_aside(project: Project) -> Project:
-    project.dvc("exp", "run", "-n", "one", "-S", SEED)
-    project.dvc("exp", "run", "-n", "again", "-S", SEED, "--force")
-    assert len(project.runs()) == 1
     project.dvc("exp", "run", "--temp", "-n", "aside", "-S", "train.seed=2")
     project.dvc("exp", "apply", "aside")
     assert project.repro() == ["track"], "what says that it is tracked was in the temporary copy"
-    return project
+    assert_has_complete_runs(project, 3)
 
 
-def pushed_and_pulled(project: Project) -> Project:
-    """The commit's results, and then those of an experiment."""
+def push_and_pull(project: Project, name: str) -> Project:
+    """Have the commit's results, and then those of an experiment, in another clone."""
     around = project.path.parent
-    project.dvc("push")
-    project.dvc("exp", "run", "-n", "mine", "-S", SEED)
     bare, storage = around / "shared.git", str(around / "digits-storage")
     project.dvc("remote", "modify", "--local", "storage", "url", storage)  # see .dvc/config
     project.git("clone", "-q", "--bare", ".", str(bare))
     project.git("remote", "add", "shared", str(bare))
-    project.dvc("exp", "push", "shared", "mine")
+    project.dvc("exp", "push", "shared", name)
 
     project.git("clone", "-q", str(bare), str(around / "theirs"))
     theirs = Project(around / "theirs", project.home)
@@ -57,32 +73,28 @@ def pushed_and_pulled(project: Project) -> Project:
     assert theirs.repro() == []
     assert theirs.git("status", "--porcelain") == ""
     theirs.dvc("remote", "modify", "--local", "storage", "url", storage)
-    theirs.dvc("exp", "pull", "origin", "mine")
+    theirs.dvc("exp", "pull", "origin", name)
     assert not Path("/digits-storage").exists()
-    theirs.dvc("exp", "apply", "mine")
+    theirs.dvc("exp", "apply", name)
     theirs.dvc("pull")
     assert theirs.repro() == ["track"]
     newest, of_the_commit = theirs.runs()
-    assert newest.info.run_name == "mine" and of_the_commit.info.run_name != "mine"
+    assert newest.info.run_name == name and of_the_commit.info.run_name != name
     return theirs
 
 
-def worktree(project: Project) -> Project:
+def test_a_worktree_a_wiped_store_and_what_is_measured_otherwise(by_epochs: Project) -> None:
+    """The model is the same, but a run shows what the code of its commit makes of it."""
+    project = by_epochs
     place = project.path.parent / "worktree"
     project.git("worktree", "add", "-q", str(place))
     Project(place, project.home).repro()
     project.git("worktree", "remove", "--force", str(place))
-    return project
+    assert_has_complete_runs(project, 1)
 
-
-def wiped_store_and_measured_otherwise(project: Project) -> Project:
-    """The model is the same, but a run shows what the code of its commit makes of it."""
-    for _ in range(2):
-        shutil.rmtree(project.store)
-        assert project.repro() == ["track"]
-    assert project.repro() == []
-    (run,) = project.runs()
-    assert_complete(run, project)
+    shutil.rmtree(project.store)
+    assert project.repro() == ["track"]
+    assert_has_complete_runs(project, 1)
     code = project.path / "digits" / "metrics" / "classification.py"
     before = code.read_text(encoding="utf-8")
     assert '{"n": n, "errors": errors}' in before
@@ -96,39 +108,20 @@ def wiped_store_and_measured_otherwise(project: Project) -> Project:
     assert "test/halves" not in old.data.metrics
     code.write_text(before, encoding="utf-8")
     assert project.repro() == ["track"]
-    return project
+    assert_has_complete_runs(project, 2)
 
 
-WAYS: dict[Callable[[Project], Project], int] = {
-    repro_set_back_and_forced: 2,
-    experiments_here_and_aside: 2,
-    pushed_and_pulled: 2,
-    worktree: 1,
-    wiped_store_and_measured_otherwise: 2,
-}
-
-
-@pytest.mark.parametrize(("run", "n_runs"), WAYS.items(), ids=[way.__name__ for way in WAYS])
-def test_is_run(by_epochs: Project, run: Callable[[Project], Project], n_runs: int) -> None:
-    project = run(by_epochs)
-    assert project.repro() == []
-    runs = project.runs()
-    assert len(runs) == n_runs
-    for each in runs:
-        assert_complete(each, project)
-
-
-def test_four_queue_workers_on_a_store_that_does_not_exist_yet(by_epochs: Project) -> None:
+def test_three_queue_workers_on_a_store_that_does_not_exist_yet(by_epochs: Project) -> None:
     project = by_epochs
-    names = [f"s{seed}" for seed in range(5)]
-    for seed, name in enumerate(names):
-        project.dvc("exp", "run", "--queue", "-n", name, "-S", f"train.seed={seed}")
+    freeze_evaluation(project)
+    project.dvc("exp", "run", "--queue", "-n", "s", "-S", "train.seed=0,1,2")
+    names = ["s-1", "s-2", "s-3"]
     shutil.rmtree(project.store)
-    project.dvc("queue", "start", "-j", "4", DIGITS_THREADS="1")
+    project.dvc("queue", "start", "-j", "3", DIGITS_THREADS="1")
     deadline = time.monotonic() + 400
     while (status := project.dvc("queue", "status")).count("Success") < len(names):
         assert "Failed" not in status and time.monotonic() < deadline, status
-        time.sleep(5)
+        time.sleep(8)
     assert sorted(run.info.run_name for run in project.runs()) == names
     for run in project.runs():
         assert run.data.tags["dvc.experiment"] == run.info.run_name
