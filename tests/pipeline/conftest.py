@@ -15,7 +15,7 @@ from tests.scratch import BY_EPOCHS, Project, make_once
 # Of which one is better for real than the first, and one is trained alone; the commit's own result
 # hardly differs from the better one.
 EXPERIMENTS = {
-    "good": ("--temp", "-S", "models.knn.n_neighbors=3"),
+    "good": ("--temp", "-S", "augment.shifts=[[-1,0],[1,0],[0,-1]]"),
     "blind": ("-S", "train.validate=none", "train"),
     "weak": ("-S", "models.knn.n_neighbors=300"),
 }
@@ -48,14 +48,16 @@ def by_epochs(new_project: Callable[..., Project]) -> Project:
 def experiments(reproduced: Callable[..., Project], workshop: Path, tmp_path: Path) -> Project:
     """A reproduced scratch repository with EXPERIMENTS, by name, and their runs in the store.
 
-    The commit's result has a tag, `alike`, and its run.
+    The commit's result has a tag, `alike`, and its run. What the making of an experiment printed is
+    in .git/NAME.txt.
     """
 
     def make(path: Path) -> None:
         project = reproduced().copy(path)
         project.git("tag", "alike")
         for name, arguments in EXPERIMENTS.items():
-            project.dvc("exp", "run", "-n", name, *arguments)
+            output = project.dvc("exp", "run", "-n", name, *arguments)
+            (path / ".git" / f"{name}.txt").write_text(output, encoding="utf-8")
             project.git("checkout", "-q", "--", ".")
 
     path = make_once(workshop / "experiments", make)
@@ -66,7 +68,7 @@ def experiments(reproduced: Callable[..., Project], workshop: Path, tmp_path: Pa
 def uncommitted(reproduced: Callable[..., Project], workshop: Path, tmp_path: Path) -> Project:
     """A learning curve, by params and code that were edited and never committed; one run.
 
-    What `dvc repro` printed is in .git/output.
+    What `dvc repro` printed is in .git/output.txt.
     """
 
     def make(path: Path) -> None:
@@ -78,7 +80,7 @@ def uncommitted(reproduced: Callable[..., Project], workshop: Path, tmp_path: Pa
             file.write("\n# edited\n")
         new = path / "digits" / "new.py"
         new.write_text("# which git does not know yet\n", encoding="utf-8")
-        (path / ".git" / "output").write_text(project.dvc("repro"), encoding="utf-8")
+        (path / ".git" / "output.txt").write_text(project.dvc("repro"), encoding="utf-8")
 
     path = make_once(workshop / "uncommitted", make)
     return Project(path, reproduced().home).copy(tmp_path / "digits")

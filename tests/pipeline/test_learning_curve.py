@@ -1,6 +1,7 @@
 """The learning curve of the stage `train`, as it is written, drawn and logged."""
 
 import csv
+from collections.abc import Callable
 
 import mlflow
 import pytest
@@ -9,16 +10,19 @@ from tests.scratch import Project
 
 
 @pytest.mark.slow
-def test_the_curve_is_drawn_and_logged_and_the_model_stays_the_same(project: Project) -> None:
-    model = (project.path / "models" / "model.skops").read_bytes()
+def test_the_curve_is_drawn_and_logged_and_the_model_stays_the_same(
+    reproduced: Callable[..., Project], uncommitted: Project
+) -> None:
+    names = ("model.skops", "learning_curve.csv")
+    before = {name: (reproduced().path / "models" / name).read_bytes() for name in names}
+    assert before["learning_curve.csv"] == b"train_size,n,accuracy,low,high\n"
+    assert not (reproduced().path / "plots" / "pictures" / "learning_curve.png").exists()
+
+    project = uncommitted
+    output = (project.path / ".git" / "output.txt").read_text(encoding="utf-8")
+    assert (project.path / "models" / "model.skops").read_bytes() == before["model.skops"]
     file = project.path / "models" / "learning_curve.csv"
     picture = project.path / "plots" / "pictures" / "learning_curve.png"
-    assert file.read_text(encoding="utf-8") == "train_size,n,accuracy,low,high\n"
-    assert not picture.exists()
-
-    project.edit(train__train_sizes=[0.1, 0.5, 1.0])
-    output = project.dvc("repro")
-    assert (project.path / "models" / "model.skops").read_bytes() == model
     with file.open(encoding="utf-8", newline="") as rows_of_file:
         rows = list(csv.DictReader(rows_of_file))
     validation = project.json("metrics/validation.json")
