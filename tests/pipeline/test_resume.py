@@ -7,20 +7,20 @@ from pathlib import Path
 
 import psutil
 import pytest
-from mlflow.entities import Run
 
-from tests.scratch import Project, assert_complete, wait_until
+from digits.params.schema import parse_params
+from stages.runner.guard import PARAMS, Guard, Snapshot
+from stages.runner.stage import Stage
+from stages.train import train
+from tests.epochs import assert_went_on
+from tests.scratch import Project, wait_until
+
+# MLflow's own, when it first imports its models.
+pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
+
+OUTS = ("models", "metrics/validation.json", "plots/metrics_validation.csv")
 
 EPOCHS = 15
-LOSS = "history/training_loss"
-SECONDS = "history/seconds"
-
-
-def curve(project: Project, run: Run, metric: str) -> dict[int, float]:
-    """A logged metric by epoch."""
-    points = project.client().get_metric_history(run.info.run_id, metric)
-    assert len({point.step for point in points}) == len(points), "no epoch is logged twice"
-    return {point.step: point.value for point in points}
 
 
 def epochs_kept(project: Project) -> int:
@@ -47,50 +47,41 @@ def kill_in_training(project: Project) -> None:
     repro.communicate(timeout=60)
 
 
-def assert_goes_on(project: Project, model: str, tmp_path: Path) -> Run:
-    """Kill a training, let it go on, and compare it with one that was never killed.
+def train_here(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage's own work, in this process, which is faster."""
+    for name, value in project.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(project.path)
+    snapshot = Snapshot.take(project.path)
+    stage = Stage("train", Guard("train", snapshot))
+    train(parse_params(snapshot.files[PARAMS], PARAMS.name), stage)
+    stage.publish()
 
-    Returns the run that came to its end.
-    """
+
+def made(project: Project) -> dict[str, bytes]:
+    """What `train` makes, by path."""
+    paths = [project.path / path for path in OUTS]
+    files = [file for path in paths for file in (path, *path.rglob("*")) if file.is_file()]
+    return {str(file.relative_to(project.path)): file.read_bytes() for file in files}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["mlp", "sgd"])
+def test_a_killed_training_goes_on_from_its_last_epoch(
+    project: Project, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of softmax, and with the stages after it: test_interrupted.py."""
     project.edit(
         **{"train__model": model, "train__scale": "unit", f"models__{model}__epochs": EPOCHS}
     )
     never_killed = project.copy(tmp_path / "never-killed" / "digits")
     kill_in_training(project)
     assert project.repro("train") == ["train"]
-    assert never_killed.repro("train") == ["train"]
-    assert project.locked("train") == never_killed.locked("train")
-    assert not list((project.path / ".checkpoints").iterdir())
-    status, expected = (each.git("status", "--porcelain") for each in (project, never_killed))
-    assert status == expected
-
-    finished, killed = sorted(project.runs(), key=lambda run: run.info.status)
-    assert (finished.info.status, killed.info.status) == ("FINISHED", "KILLED")
-    before, after = curve(project, killed, SECONDS), curve(project, finished, SECONDS)
-    assert set(after) == set(range(1, EPOCHS + 1)), "the run that came to its end has all epochs"
-    both = [epoch for epoch in before if epoch in after]
-    assert len(both) >= 3
-    # An epoch that was learned again would have taken another time.
-    assert sum(before[epoch] == after[epoch] for epoch in both) >= len(both) - 1
-    (uninterrupted,) = never_killed.runs()
-    assert curve(never_killed, uninterrupted, LOSS) == curve(project, finished, LOSS)
-    return finished
-
-
-@pytest.mark.slow
-def test_a_killed_training_goes_on_from_its_last_epoch(project: Project, tmp_path: Path) -> None:
-    run = assert_goes_on(project, "softmax", tmp_path)
-    assert project.repro() == ["evaluate", "track"]
-    assert_complete(project.client().get_run(run.info.run_id), project)
-    assert len(project.runs()) == 2
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("model", ["mlp", "sgd"])
-def test_so_does_a_killed_training_of_another_model(
-    project: Project, tmp_path: Path, model: str
-) -> None:
-    assert_goes_on(project, model, tmp_path)
+    train_here(never_killed, monkeypatch)
+    assert len(made(project)) > 5 and made(project) == made(never_killed)
+    edited = ["dvc.lock", "metrics/validation.json", "params.yaml", "plots/metrics_validation.csv"]
+    assert project.git("status", "--porcelain") == "".join(f" M {file}\n" for file in edited)
+    assert_went_on(project, never_killed, EPOCHS)
 
 
 @pytest.mark.slow
