@@ -5,12 +5,12 @@ from digits.common.environment import set_environment  # isort: skip
 set_environment()  # before NumPy is imported: the tests compute as the stages do
 
 import hashlib
+import logging
 import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from digits.__main__ import COMMANDS, main
+from digits.__main__ import main
 from digits.models.persistence import save_model
 from tests.imports import ROOT
-from tests.scratch import SETTINGS, STAGES, Project, make_once
+from tests.scratch import SETTINGS, STAGES, Project, enter, make_once
 from tests.small import IMAGES, LABELS, learned
 
 # Seconds, whatever the default experiment is.
@@ -199,23 +199,35 @@ def newcomer(fresh: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def here(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """What `python -m digits` prints in a project; in this process, which is faster."""
+def digits(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> Callable[..., tuple[int, str, str]]:
+    """`python -m digits` in a project: its exit code, and what it prints for programs and people.
+
+    In this process, which is faster.
+    """
+
+    def run(project: Project, *arguments: str, **env: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        caplog.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            enter(project, patch, **env)
+            code = main(arguments)
+        out, err = capsys.readouterr()
+        warned = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+        return code, out, "".join([err, *(f"{message}\n" for message in warned)])
+
+    return run
+
+
+@pytest.fixture
+def here(digits: Callable[..., tuple[int, str, str]]) -> Callable[..., str]:
+    """All that `digits` prints; the test fails when it does not exit as expected."""
 
     def run(project: Project, *arguments: str, fails: bool = False, **env: str) -> str:
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in (project.env | env).items():
-                patch.setenv(name, value)
-            for name in (*COMMANDS, "readers", "runs"):
-                module = import_module(f"digits.commands.{name}")
-                patch.setattr(module, "ROOT", project.path, raising=False)
-            patch.chdir(project.path)
-            capsys.readouterr()
-            code = main(arguments)
-        printed = capsys.readouterr()
-        output = printed.out + printed.err
-        assert (code != 0) == fails, f"digits {' '.join(arguments)} exited with {code}:\n{output}"
-        return output
+        code, out, err = digits(project, *arguments, **env)
+        assert (code != 0) == fails, f"digits {' '.join(arguments)} exited with {code}:\n{out}{err}"
+        return out + err
 
     return run
 

@@ -9,16 +9,20 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 import mlflow
+import pytest
 from dvc.utils.serialize import dumps_yaml
 from filelock import FileLock
 from mlflow.entities import Run
 
+from digits.__main__ import COMMANDS
 from digits.common.dvc_yaml import parse_yaml
+from digits.experiments import names
 from digits.params.models import MODELS
 from digits.tracking.database import empty_database, update_locations
 
@@ -162,6 +166,17 @@ class Project:
         """Empty the store; what says that there is nothing to track stays."""
         shutil.rmtree(self.store / "artifacts")
         (self.store / "mlflow.db").write_bytes(empty_database())
+
+
+def enter(project: Project, patch: pytest.MonkeyPatch, **env: str) -> None:
+    """Let commands that run in this process work in a project."""
+    for name, value in (project.env | env).items():
+        patch.setenv(name, value)
+    for name in (*COMMANDS, "readers", "runs"):
+        module = import_module(f"digits.commands.{name}")
+        patch.setattr(module, "ROOT", project.path, raising=False)
+    patch.chdir(project.path)
+    names._warn.cache_clear()
 
 
 def ran(output: str) -> list[str]:

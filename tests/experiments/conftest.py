@@ -1,15 +1,11 @@
-"""A repository of git alone, commands in this process, and projects with several results."""
+"""A repository of git alone, and projects with several results."""
 
-import logging
 import subprocess
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from digits.__main__ import COMMANDS, main
-from digits.experiments import names
 from tests.scratch import Project, make_once
 
 
@@ -32,36 +28,6 @@ def git(
     Path("params.yaml").write_text("target: digit\n", encoding="utf-8")
     run("add", "params.yaml")
     run("commit", "-qm", "x")
-    return run
-
-
-@pytest.fixture
-def digits(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-) -> Callable[..., tuple[int, str, str]]:
-    """`python -m digits` in a project: its exit code, and what it prints for programs and people.
-
-    In this process, which is faster.
-    """
-
-    def run(project: Project, *arguments: str, **env: str) -> tuple[int, str, str]:
-        for name, value in (project.env | env).items():
-            monkeypatch.setenv(name, value)
-        for name in ("runs", "readers", *COMMANDS):
-            module = import_module(f"digits.commands.{name}")
-            if hasattr(module, "ROOT"):
-                monkeypatch.setattr(module, "ROOT", project.path)
-        monkeypatch.chdir(project.path)
-        names._warn.cache_clear()
-        capsys.readouterr()
-        caplog.clear()
-        code = main(arguments)
-        out, err = capsys.readouterr()
-        warned = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
-        return code, out, "".join([err, *(f"{message}\n" for message in warned)])
-
     return run
 
 

@@ -5,18 +5,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
 
-from digits.__main__ import COMMANDS, main
-from digits.experiments import names
+from digits.__main__ import main
 from digits.experiments.lock import NotOneResult
 from digits.experiments.revisions import NotCached
-from tests.scratch import Project
+from tests.scratch import Project, enter
 
 Says = Callable[..., str]
 
@@ -30,15 +28,7 @@ def two_branches(branches: Project, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def project(two_branches: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """The same, on a clean `main` with its files; commands run in this process."""
-    for name, value in two_branches.env.items():
-        monkeypatch.setenv(name, value)
-    for name in COMMANDS:
-        module = import_module(f"digits.commands.{name}")
-        if hasattr(module, "ROOT"):
-            monkeypatch.setattr(module, "ROOT", two_branches.path)
-    for name in ("runs", "readers"):
-        monkeypatch.setattr(f"digits.commands.{name}.ROOT", two_branches.path)
-    names._warn.cache_clear()
+    enter(two_branches, monkeypatch)
     two_branches.git("switch", "-qf", "main")
     check_out(two_branches)
     yield two_branches
