@@ -15,10 +15,10 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux",
     reason="only Linux tells in /proc what a process holds in memory at most",
 )
-every_model = pytest.mark.parametrize("model", BY_EPOCHS)
 
+# Each fit is in a process of its own, which is forked when all is imported.
 CODE = """
-import sys
+import os, sys
 from pathlib import Path
 import numpy as np
 from digits.common.arrays import open_array_file
@@ -26,14 +26,21 @@ from digits.common.resources import peak_memory
 from digits.training.fit import TrainingSet, fit
 from digits.training.options import FitOptions
 from tests.small import new
-model, originals, copies = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-source = np.tile(np.arange(originals, dtype=np.int32), copies)
-X = open_array_file(Path(sys.argv[1]), np.uint8, (None, 28, 28)).reshape(len(source), 28 * 28)
-data = TrainingSet(X, (source % 10).astype(np.uint8), source, originals)
 settings = {"sgd": {}, "softmax": {"batch_size": 1_000}}
 settings["mlp"] = settings["softmax"] | {"hidden_layers": [30]}
-fit(new(model, epochs=1, **settings[model]), data, options=FitOptions(epochs=1))
-print(peak_memory())
+
+def report(model, originals, copies):
+    source = np.tile(np.arange(originals, dtype=np.int32), copies)
+    X = open_array_file(Path(sys.argv[1]), np.uint8, (None, 28, 28)).reshape(len(source), 28 * 28)
+    data = TrainingSet(X, (source % 10).astype(np.uint8), source, originals)
+    fit(new(model, epochs=1, **settings[model]), data, options=FitOptions(epochs=1))
+    print(peak_memory(), flush=True)
+
+for originals, copies in ((4_000, 5), (4_000, 25), (20_000, 1), (100_000, 1)):
+    if not (child := os.fork()):
+        report(sys.argv[2], originals, copies)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
 """
 
 
@@ -48,22 +55,15 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def peak(images: Path, model: str, originals: int, copies: int) -> float:
-    """The most that the process holds at a time, mapped pages of the file included."""
-    command = [sys.executable, "-c", CODE, str(images), model, str(originals), str(copies)]
+@pytest.mark.slow
+@pytest.mark.parametrize("model", BY_EPOCHS)
+def test_memory_does_not_grow_with_the_number_of_copies_nor_of_originals(
+    many: Path, model: str
+) -> None:
+    """The most that a process holds at a time, mapped pages of the file included."""
+    command = [sys.executable, "-c", CODE, str(many), model]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return float(subprocess.check_output(command, env=environment, text=True))
-
-
-@pytest.mark.slow
-@every_model
-def test_memory_does_not_grow_with_the_number_of_copies(many: Path, model: str) -> None:
-    few_copies = peak(many, model, 4_000, copies=5)
-    assert peak(many, model, 4_000, copies=25) < 1.1 * few_copies
-
-
-@pytest.mark.slow
-@every_model
-def test_memory_does_not_grow_with_the_number_of_originals(many: Path, model: str) -> None:
-    few_originals = peak(many, model, 20_000, copies=1)
-    assert peak(many, model, 100_000, copies=1) < 1.1 * few_originals
+    output = subprocess.check_output(command, env=environment, text=True)
+    few_copies, many_copies, few_originals, many_originals = map(float, output.split())
+    assert many_copies < 1.1 * few_copies
+    assert many_originals < 1.1 * few_originals
