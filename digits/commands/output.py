@@ -14,6 +14,9 @@ from digits.common.errors import BadInput
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# In the pictures that commands write, by which they know them again.
+COMMENT = "python -m digits"
+
 
 def escape_unprintable() -> None:
     """From now on, print escaped what the encoding of stdout or stderr lacks.
@@ -97,17 +100,33 @@ def text_table(
 
 
 def check_writable(option: str, path: Path | None) -> None:
-    """Check before any work that a file can be written.
+    """Check before any work that a picture can be written, and that nothing is lost by it.
 
     Raises
     ------
     BadInput
-        When the path that an option names is a folder, or in a folder that does not exist.
+        When the path that an option names is a folder, in a folder that does not exist, or a file
+        that `write_png` did not write, as a picture that is to be read.
     """
     if path and (path.is_dir() or not path.absolute().parent.is_dir()):
         raise BadInput(
             f"{option} {path} cannot be written: allowed is a file in a folder that is there."
         )
+    if path and path.exists() and not _was_written_here(path):
+        raise BadInput(
+            f"{option} {path} would replace a file that this command did not write: "
+            "allowed is another name."
+        )
+
+
+def _was_written_here(path: Path) -> bool:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return picture.info.get("Comment") == COMMENT
+    except Exception:  # noqa: BLE001 (whatever Pillow makes of a file that is no picture)
+        return False
 
 
 def write_png(option: str, figure: "Figure", path: Path) -> None:
@@ -122,7 +141,7 @@ def write_png(option: str, figure: "Figure", path: Path) -> None:
 
     new = path.with_name(path.name + ".new")
     try:
-        save_png(figure, new)
+        save_png(figure, new, COMMENT)
         new.replace(path)
     except OSError as error:
         raise BadInput(f"{option} {path} cannot be written: {error.strerror or error}.") from error

@@ -45,9 +45,13 @@ def mlflow_errors_as_bad_input() -> Iterator[None]:
     """Whatever MLflow raises within is BadInput: one sentence instead of a traceback."""
     import mlflow
 
+    from digits.tracking.database import find_cure
     from digits.tracking.messages import one_line
 
     try:
         yield
     except mlflow.MlflowException as error:
-        raise BadInput(f"MLflow failed: {one_line(error)}") from error
+        text = one_line(error)
+        cure = find_cure(text)
+        text = text.partition(" [SQL:")[0]
+        raise BadInput(f"MLflow failed: {text}" + (f": {cure}." if cure else "")) from error

@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_port_is_free(port)
     with mlflow_errors_as_bad_input():
         store = open_runs()
+        store.client.search_registered_models(max_results=1)  # the server would fail for it
         store.sweep()
         save_view(store.client, store.experiment_id)
     address = url(f"http://127.0.0.1:{port}", store.experiment_id)

@@ -44,10 +44,7 @@ def parse_idx(content: bytes, ndim: int, name: str) -> NDArray[np.uint8]:
     BadInput
         When the content is anything else.
     """
-    try:
-        raw = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-    except (OSError, EOFError, zlib.error) as error:
-        raise BadInput(f"{name} is a damaged gzip file ({error}).") from error
+    raw = unpack(content, name)
     start = 4 + 4 * ndim
     if raw[:4] != bytes([0, 0, 8, ndim]) or len(raw) < start:
         raise BadInput(
@@ -61,3 +58,17 @@ def parse_idx(content: bytes, ndim: int, name: str) -> NDArray[np.uint8]:
             "the file is not whole."
         )
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
+
+
+def unpack(content: bytes, name: str) -> bytes:
+    """Return the content of a file, raw or gzipped, as it was before it was gzipped.
+
+    Raises
+    ------
+    BadInput
+        When it is a damaged gzip file; the message has the file's name.
+    """
+    try:
+        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadInput(f"{name} is a damaged gzip file ({error}).") from error

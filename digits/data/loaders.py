@@ -12,7 +12,7 @@ from tqdm import tqdm
 from digits.common.errors import BadInput
 from digits.common.text import name_some, printable
 from digits.data.dataset import DataSet
-from digits.data.idx import FILES, parse_idx
+from digits.data.idx import FILES, parse_idx, unpack
 
 log = logging.getLogger(__name__)
 
@@ -76,19 +76,35 @@ def from_folder(folder: Path) -> DataSet:
     Raises
     ------
     BadInput
-        When one is missing, and as `from_files`.
+        When one is missing, is there twice with different content, or more than 1 in 100 test
+        images are training images too; and as `from_files`.
     """
     contents, missing = {}, []
     for name in FILES.values():
-        for path in (folder / name, folder / f"{name}.gz"):
-            if path.is_file():
-                contents[name] = path.read_bytes()
-                break
-        else:
+        both = [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
+        if not both:
             missing.append(name)
+            continue
+        contents[name] = both[0].read_bytes()
+        if len(both) > 1 and unpack(contents[name], name) != unpack(both[1].read_bytes(), name):
+            raise BadInput(f"{both[0]} and {both[1].name} differ: allowed is one of them.")
     if missing:
         raise BadInput(f"{folder.absolute()} lacks {', '.join(missing)} (each raw or with .gz).")
-    return from_files(contents)
+    data_set = from_files(contents)
+    _check_apart(data_set, folder)
+    return data_set
+
+
+def _check_apart(data_set: DataSet, folder: Path) -> None:
+    """Check that test images are no training images: they would not be held out."""
+    learned, tested = np.split(data_set.images, [data_set.n_train])
+    known = {image.tobytes() for image in learned}
+    n_both = sum(image.tobytes() in known for image in tested)
+    if 100 * n_both > len(tested):
+        raise BadInput(
+            f"{folder}: {n_both} of {len(tested)} test images are training images too: allowed is "
+            "1 in 100, as what was learned says nothing of how other images are read."
+        )
 
 
 def from_pictures(folder: Path) -> DataSet:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
+from scipy.ndimage import binary_erosion
 
 from digits.common.errors import BadInput
 from digits.pictures.paths import pictures_in
@@ -23,6 +24,9 @@ FORMATS = (
 _ALLOWED_PATHS = "allowed are a picture, a folder of pictures or a pattern such as 'scans/*.png'"
 
 _ALLOWED_FILES = "allowed are pictures as PNG, JPEG, GIF, BMP, WebP, AVIF, TIFF and the like"
+
+# Grey levels by which ink differs at least from the paper that was cut out with it.
+UNLIKE = 64
 
 # Of one file, as each is decoded and answered.
 MAX_PAGES = 1000
@@ -235,8 +239,10 @@ def _in_colour(image: Image.Image) -> Image.Image:
 def flatten_transparency(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Put a picture with transparency on paper.
 
-    The paper has the colour that most of the picture has. If little of it is opaque, as where a
-    signature pad draws ink alone, the paper is black or white, whichever the ink is not.
+    The paper has the colour that most of the picture has. If little of it is opaque, there may be
+    some paper around the ink, as where a digit was cut out: then all paper is as that at its edge.
+    Of ink alone, as a signature pad draws it, the paper is black or white, whichever the ink is
+    not.
 
     Parameters
     ----------
@@ -255,10 +261,24 @@ def flatten_transparency(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.full(colour.shape, 255, np.uint8)
     if opacity.mean() > 0.5:
         paper = np.median(opaque, axis=0)
+    elif (edge := _edge_unlike_inside(colour, opacity[..., 0] > 0.5)) is not None:
+        paper = edge
     else:
         paper = np.full(3, 0.0 if opaque.mean() > 127.5 else 255.0)
     flat: NDArray[np.uint8] = np.rint(opacity * colour + (1 - opacity) * paper).astype(np.uint8)
     return flat
+
+
+def _edge_unlike_inside(
+    colour: NDArray[np.float32], opaque: NDArray[np.bool_]
+) -> NDArray[np.float32] | None:
+    """Return the colour at the edge of what is opaque, if what is within has quite another."""
+    edge = colour[opaque & ~binary_erosion(opaque, border_value=1)]
+    if len(edge) == 0:
+        return None
+    at_edge: NDArray[np.float32] = np.median(edge, axis=0)
+    within = np.percentile(colour[opaque].mean(axis=1), (5, 95))
+    return at_edge if np.abs(within - at_edge.mean()).max() > UNLIKE else None
 
 
 def _millions(pixels: int) -> str:

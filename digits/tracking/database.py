@@ -35,8 +35,13 @@ _WAIT = 60  # seconds, while other processes write
 
 # What SQLite or the system says, and what helps.
 _CURES = {
-    "not a database": "it is no database: move it away or delete it, and `dvc repro` makes one",
-    "malformed": "copy it, and `sqlite3 FILE .recover` reads what is whole",
+    "not a database": (
+        "it is no database: move it away or delete it, and `dvc repro -sf track` makes one"
+    ),
+    "malformed": (
+        "bring back a copy of it; if there is none, an sqlite3 that knows .recover reads what is "
+        "whole"
+    ),
     "is locked": "another process holds it: wait for its end, or end it",
     "readonly": "who runs this must be allowed to write to it and to its folder",
     "unable to open": "it must be a file that may be read and written, in a folder of that kind",
@@ -175,9 +180,13 @@ def why_unusable(file: Path, error: Exception) -> BadInput:
     elif "out-of-date database schema" in text:
         text, cure = _schema_cause_and_cure(file)
     else:
-        cures = (cure for words, cure in _CURES.items() if words in text)
-        cure = next(cures, "`dvc repro` logs the run when it can be used again")
+        cure = find_cure(text) or "`dvc repro` logs the run when it can be used again"
     return BadInput(f"the runs' database {file} cannot be used ({text}): {cure}.")
+
+
+def find_cure(text: str) -> str | None:
+    """What helps against what SQLite or the system says; None when that is not known."""
+    return next((cure for words, cure in _CURES.items() if words in text), None)
 
 
 def _schema_cause_and_cure(file: Path) -> tuple[str, str]:

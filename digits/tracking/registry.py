@@ -189,10 +189,10 @@ def no_run(store: Store, name: str, models_hash: str) -> BadInput:
                 f"`dvc repro` in a checkout of {name} sends it, or says why not."
             )
     if name == "workspace":
-        return BadInput("the workspace has no run in MLflow: `dvc repro` logs it.")
+        return BadInput("the workspace has no run in MLflow: `dvc repro -sf track` logs it.")
     return BadInput(
-        f"{name} has no run in MLflow: check it out, or `dvc exp apply {name}`, "
-        "and `dvc repro` logs it."
+        f"{name} has no run in MLflow: check it out, or `dvc exp apply {name}` if it is an "
+        "experiment, and `dvc repro -sf track` logs it."
     )
 
 

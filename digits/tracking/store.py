@@ -3,7 +3,6 @@
 import logging
 import os
 import socket
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -91,7 +90,9 @@ class Store:
         try:
             with without_garbage():  # MLflow imports SQLAlchemy now, and maps its tables
                 self._connect(open_database(self.file))
-        except (sqlite3.Error, mlflow.MlflowException, OSError) as error:
+        except BadInput:
+            raise
+        except Exception as error:
             raise why_unusable(self.file, error) from error
 
     def _connect(self, uri: str) -> None:

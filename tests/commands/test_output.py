@@ -57,6 +57,18 @@ def test_a_path_that_cannot_be_written(tmp_path: Path) -> None:
             check_writable("--explain", path)
 
 
+def test_a_file_of_others_is_not_replaced(tmp_path: Path) -> None:
+    """As a picture that is to be read."""
+    for name in ("mine.png", "notes.txt"):
+        Image.new("L", (9, 9)).save(tmp_path / name, "PNG") if name == "mine.png" else (
+            tmp_path / name
+        ).write_text("x")
+        with pytest.raises(BadInput, match=r"^--explain .* would replace a file .*another name\.$"):
+            check_writable("--explain", tmp_path / name)
+    write_png("--explain", Figure(), tmp_path / "seen.png")
+    check_writable("--explain", tmp_path / "seen.png")
+
+
 def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     write_png("--gallery", Figure(), tmp_path / "new.png")
     with Image.open(tmp_path / "new.png") as picture:

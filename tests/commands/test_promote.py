@@ -136,5 +136,7 @@ def test_what_cannot_be_compared(registry: Registry) -> None:
 
 def test_what_has_no_run(registry: Registry) -> None:
     del registry.runs["good"]
-    with pytest.raises(BadInput, match=r"^good has no run in MLflow: .* `dvc repro` logs it\.$"):
+    with pytest.raises(
+        BadInput, match=r"^good has no run in MLflow: .* `dvc repro -sf track` logs it\.$"
+    ):
         registry.promote("good")

@@ -49,6 +49,24 @@ class TestFourFiles:
                 (tmp_path / name).write_bytes(content)
         assert_same(from_folder(tmp_path), *ALL)
 
+    def test_one_that_is_there_twice_must_be_the_same(self, tmp_path: Path) -> None:
+        for name, content in files().items():
+            (tmp_path / name).write_bytes(content)
+            (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
+        assert_same(from_folder(tmp_path), *ALL)
+        other = files(train_images=255 - TRAIN_IMAGES)[NAMES[0]]
+        (tmp_path / f"{NAMES[0]}.gz").write_bytes(gzip.compress(other))
+        with pytest.raises(BadInput, match=rf"{NAMES[0]}\.gz differ: allowed is one of them"):
+            from_folder(tmp_path)
+
+    def test_with_the_same_images_in_both_parts(self, tmp_path: Path) -> None:
+        """As when somebody copies the training files in the place of the test files."""
+        contents = files(test_images=TRAIN_IMAGES, test_labels=TRAIN_LABELS)
+        for name, content in contents.items():
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(BadInput, match="7 of 7 test images are training images too"):
+            from_folder(tmp_path)
+
     @pytest.mark.parametrize("missing", [NAMES[:1], NAMES[1:3], NAMES], ids=["one", "two", "all"])
     def test_that_are_missing_are_named(self, tmp_path: Path, missing: list[str]) -> None:
         for name in set(NAMES) - set(missing):

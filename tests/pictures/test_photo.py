@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import binary_dilation
 
 from digits.common.errors import BadInput
 from digits.pictures.handwriting import extract_digit
@@ -65,6 +66,12 @@ def test_transparent_paper_is_what_the_ink_is_not() -> None:
         alone = np.full((*drawn.shape, 4), colour, np.uint8)
         alone[..., 3] = to_uint8(255 * drawn)
         assert alike(find_ink(flatten_transparency(alone)), drawn) > 0.98
+    page = to_uint8(painted(drawn))
+    for ink_reaches in (1, 8, 25):  # cut out with so much paper around it
+        near = binary_dilation(drawn > 0.02, iterations=ink_reaches)
+        for paper in (page, 255 - page):
+            cut_out = np.dstack([paper, np.where(near, 255, 0).astype(np.uint8)])
+            assert alike(find_ink(flatten_transparency(cut_out)), drawn) > 0.98
     card = np.dstack([to_uint8(painted(drawn)), np.full(drawn.shape, 255, np.uint8)])
     card[:12, :12] = 0  # a corner cut off
     assert (flatten_transparency(card)[:12, :12] == 255).all()

@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.request import urlopen
@@ -132,6 +133,19 @@ class TestUi:
             assert listening(process) == {("127.0.0.1", port)}
             assert len(psutil.Process(process.pid).children(recursive=True)) <= 3
         assert not list(elsewhere.iterdir())
+
+    def test_of_a_store_that_the_server_cannot_read_is_a_sentence(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = Store(tmp_path / ".mlflow")
+        assert store.file
+        with sqlite3.connect(store.file) as connection:
+            connection.execute("DROP TABLE registered_models")
+        connection.close()
+        monkeypatch.setattr("digits.commands.runs.ROOT", tmp_path)
+        monkeypatch.setattr(os, "execv", lambda *_: pytest.fail("the server was started"))
+        with pytest.raises(BadInput, match=r"^MLflow failed: "):
+            ui.run(argparse.Namespace(port=free_port()))
 
     def test_of_a_server_is_the_server(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://u:p@ss@runs.invalid")

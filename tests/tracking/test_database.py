@@ -205,6 +205,14 @@ class TestUnusable:
         assert "(its table alembic_version is missing or empty)" in said
         assert said.endswith("bring back a copy of it.")
 
+    def test_with_two_versions(self, repository: Path) -> None:
+        """Of which a library of MLflow's has its own error."""
+        file = repository / ".mlflow" / "mlflow.db"
+        with sqlite3.connect(file) as connection:
+            connection.execute("INSERT INTO alembic_version VALUES ('zzz')")
+        connection.close()
+        assert "more than one head" in self.refusal(file.parent)
+
     @pytest.mark.parametrize(
         ("damage", "words"),
         [
@@ -231,7 +239,7 @@ class TestUnusable:
             )
             file.write_bytes(damaged)
             said = self.refusal(file.parent)
-            assert "malformed" in said and "sqlite3 FILE .recover" in said, start
+            assert "malformed" in said and "bring back a copy of it" in said, start
             assert "delete" not in said
 
     @pytest.mark.slow

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import mlflow
 import pytest
 
+from digits.commands.runs import mlflow_errors_as_bad_input
+from digits.common.errors import BadInput
 from digits.tracking.messages import one_line, without_password
 from digits.tracking.store import Store
 
@@ -75,3 +78,13 @@ def test_mlflows_own_texts(monkeypatch: pytest.MonkeyPatch, shared: Path, uri: s
     said = Store(shared).connection_error
     assert "http://127.0.0.1:1 does not answer" in said
     assert "ss@" not in said and "u:p" not in said and "'pa'" not in said, said
+
+
+def test_what_mlflow_says_in_a_command_is_one_sentence_with_a_cure() -> None:
+    said = (
+        "(sqlite3.OperationalError) attempt to write a readonly database "
+        "[SQL: INSERT INTO experiment_tags (key) VALUES (?)] [parameters: ('x',)]"
+    )
+    sentence = r"readonly database: who runs this must be allowed to write to it.*folder\.$"
+    with pytest.raises(BadInput, match=sentence), mlflow_errors_as_bad_input():
+        raise mlflow.MlflowException(said)
