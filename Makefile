@@ -44,7 +44,7 @@ test: .venv/ready ## the unit tests, and the main acts by real DVC, git and MLfl
 test-slow: .venv/ready ## the other tests by real DVC, git and MLflow
 	$(PYTEST) -m 'slow and $(PLAIN)'
 
-test-all: .venv/ready ## both of these (15 to 20 minutes)
+test-all: .venv/ready ## both of these (12 to 15 minutes)
 	$(PYTEST) -m '$(PLAIN)'
 
 test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (needs Chromium or Chrome)
