@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from digits.common import versions
 from digits.common.errors import BadInput
+from digits.common.versions import other_versions
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -146,4 +147,4 @@ def read_versions(names: Iterable[str]) -> dict[str, str]:
 
 def other_versions_here(wanted: Mapping[str, str]) -> list[str]:
     """Return "numpy 2.4.5 (the sender's is 2.4.6)" for each package that is another one here."""
-    return versions.other_versions(read_versions(wanted), wanted, "the sender's")
+    return other_versions(read_versions(wanted), wanted, "the sender's")
