@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -182,6 +183,19 @@ def enter(project: Project, patch: pytest.MonkeyPatch, **env: str) -> None:
 def ran(output: str) -> list[str]:
     """The stages whose command DVC ran, in order."""
     return re.findall(r"^> python -m stages (\w+)$", output, re.MULTILINE)
+
+
+@contextmanager
+def edited(file: Path) -> Iterator[None]:
+    """A file with one more line, or a new one; afterwards it is as before."""
+    before = file.read_bytes() if file.exists() else None
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes((before or b"") + b"# edited\n")
+    yield
+    if before is None:
+        file.unlink()
+    else:
+        file.write_bytes(before)
 
 
 def without(folder: Path, *modules: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from digits.experiments.queue import read_queue
 from digits.params.nested import with_overrides
 from digits.params.schema import parse_params
 from tests.imports import ROOT
-from tests.scratch import Project
+from tests.scratch import Project, edited
 
 LADDER = read_ladder(ROOT / "ladder.yaml")
 KNN = {"n_neighbors": 4, "weights": "distance"}
@@ -132,15 +132,6 @@ def test_an_edit_of_what_a_result_depends_on_makes_an_experiment_outdated(forest
             all_at_once.enter_context(edited(Path(path)))
         assert find_experiments(Path(), LADDER) == {"forest": forest}
     assert find_experiments(Path(), LADDER) == {"forest": forest}, "as it was"
-
-
-@contextmanager
-def edited(file: Path) -> Iterator[None]:
-    """A file with other content, or a new one; afterwards it is as before."""
-    old = file.read_bytes() if file.exists() else None
-    file.write_text("new = True\n", encoding="utf-8")
-    yield
-    file.write_bytes(old) if old is not None else file.unlink()
 
 
 def test_a_deleted_module_makes_an_experiment_outdated(

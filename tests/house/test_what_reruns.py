@@ -1,8 +1,7 @@
 """An edit of a file runs the stages that need it again, and no other: asked of real DVC."""
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from dvc.repo import Repo
 from digits.common.files import remove
 from digits.data.dataset import save_raw
 from digits.params.datasets import SOURCES
-from tests.scratch import STAGES, Project
+from tests.scratch import STAGES, Project, edited
 from tests.served import DATA
 
 TRAINED = ["train", "evaluate"]  # and `track`, by what these make
@@ -60,19 +59,6 @@ EDITS: list[tuple[str, str, list[str]]] = [
     ("an editor's swap file", "data/raw/.about.json.swp", []),
     ("a new module in a folder", "digits/models/new.py", TRAINED),
 ]
-
-
-@contextmanager
-def edited(file: Path) -> Iterator[None]:
-    """A file with one more line, or a new one; afterwards it is as before."""
-    before = file.read_bytes() if file.exists() else None
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes((before or b"") + b"# edited\n")
-    yield
-    if before is None:
-        file.unlink()
-    else:
-        file.write_bytes(before)
 
 
 def outdated(project: Project) -> list[str]:
