@@ -199,6 +199,29 @@ def test_a_search_changes_nothing_that_is_saved(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.predict_proba(QUERIES), expected)
 
 
+def test_a_file_is_tried_out_without_measuring_all_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all of MNIST and its shifted copies that took four seconds, at each `predict`."""
+    large = IMAGES.reshape(-1, 8, 8).repeat(3, axis=1).repeat(3, axis=2).reshape(-1, 24 * 24)
+    images = np.concatenate([np.roll(large, pixels, axis=1) for pixels in range(3)])
+    model = PixelNeighborsClassifier(algorithm="brute").fit(images, np.tile(LABELS, 3))
+    save_model(Pipeline([("model", model)]), tmp_path / "model.skops")
+    compared = list[int]()
+    compare = NearestRows._compare
+
+    def count(
+        search: NearestRows, queries: NDArray[np.float64], rows: NDArray, k: int
+    ) -> NDArray[np.int64]:
+        compared.append(len(rows))
+        return compare(search, queries, rows, k)
+
+    monkeypatch.setattr(NearestRows, "_compare", count)
+    load_model(tmp_path / "model.skops")
+    assert compared
+    assert max(compared) < len(images) / 2
+
+
 def test_threads_that_search_at_once_prepare_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     model, prepared = ours(), []
     prepare = NearestRows.__init__
