@@ -99,10 +99,10 @@ def timed(folder: Path) -> float:
     return time.perf_counter() - started
 
 
-def run(command: list[str], folder: Path) -> str:
+def run(command: list[str], folder: Path, **variables: str) -> str:
     """Run a command in a folder, and return what it prints."""
     python = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": python, "DVC_NO_ANALYTICS": "1"}
+    environment = os.environ | {"PATH": python, "DVC_NO_ANALYTICS": "1"} | variables
     environment.pop("MLFLOW_TRACKING_URI", None)
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
