@@ -73,11 +73,12 @@ draw: .venv/ready ## a page on 127.0.0.1 to draw digits on: read as one draws, k
 	$(BIN)/python -m digits draw --model "$(MODEL)" --port "$(PORT)"
 draw: PORT = 5002
 
-bench: .venv/ready ## errors against seconds, beside networks and scikit-learn: docs/benchmarks.md; and four smaller benches (a quiet machine, an hour and a half)
+bench: .venv/ready ## errors against seconds, beside networks and scikit-learn: docs/benchmarks.md; and five smaller benches (a quiet machine, an hour and a half)
 	$(BIN)/python -m bench.verdicts
 	$(BIN)/python -m bench.against_notebook
 	$(BIN)/python -m bench.batch_size
 	$(BIN)/python -m bench.growth
+	$(BIN)/python -m bench.workers
 	$(BIN)/python -m bench.frontier
 
 # requirements.lock: what computes results, a dependency of the stages that do; tools.lock: the rest.
