@@ -9,6 +9,7 @@ from pathlib import Path
 
 from digits.common.files import file_sha256, read_csv, read_json
 from digits.common.garbage import without_garbage
+from digits.experiments.lock import check_files
 from digits.experiments.provenance import git_refusal, locked_hashes, uncommitted_patch
 from digits.metrics.tables import read_metrics
 from digits.params.datasets import find_source
@@ -18,12 +19,12 @@ from stages.runner.process import rerun_next_time
 from stages.runner.stage import Stage
 
 log = logging.getLogger(__name__)
-
 TRACKED = ".mlflow/tracked"
 
 
 def track(params: Params, stage: Stage) -> None:
     """Find the run that `train` began, or make it from the files; complete it."""
+    check_files(Path())
     model = Path("models/model.skops")
     key = result_key(params.effective(), file_sha256(model))
     stage.out(TRACKED).write_text(key + "\n", encoding="utf-8", newline="\n")
@@ -39,7 +40,6 @@ def track(params: Params, stage: Stage) -> None:
 
     if refusal := git_refusal():
         log.warning("no commit is known, so that the run cannot be restored: %s", refusal)
-    patch = uncommitted_patch()
     result = Result(
         key=key,
         evaluation=evaluation,
@@ -53,7 +53,7 @@ def track(params: Params, stage: Stage) -> None:
             "validation": [*Path("models/validation").glob("*.npy")],
             "project": [Path("params.yaml"), Path("dvc.lock"), Path("models/versions.json")],
         },
-        texts={"project/uncommitted.diff": patch} if patch else {},
+        texts={"project/uncommitted.diff": patch} if (patch := uncommitted_patch()) else {},
         dataset=_describe_dataset(params.fetch.dataset),
         tags=locked_hashes(Path("dvc.lock")),
         model=model,

@@ -1,11 +1,15 @@
 """What one dvc.lock says: which params, data and models belong together."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
+from digits.common.files import is_clutter
 from digits.params.nested import flatten, with_overrides
 
 Part = Literal["test", "validation"]
@@ -162,6 +166,56 @@ def differing_params(lock: Lock, edited: str | bytes) -> dict[str, str]:
         and (not name.startswith("models.") or name.startswith(model))
         and before.get(name) != after.get(name)
     }
+
+
+def check_files(root: Path) -> None:
+    """Check that what `track` logs is one result: the model, metrics and plots of one dvc.lock.
+
+    `dvc repro` has seen to that, but not with `--single-item` or a frozen stage. DVC itself, as in
+    `check_workspace`, would take longer to import than `track` has to do.
+
+    Raises
+    ------
+    BadInput
+        When dvc.lock is missing or lacks a stage.
+    NotOneResult
+        When a stage has not run with the present params, model or data, or when a file is not the
+        one that dvc.lock names.
+    """
+    if not (root / LOCK).is_file():
+        raise BadInput(f"{LOCK} is missing: `dvc repro` makes it, and logs the run.")
+    lock = Lock.parse((root / LOCK).read_text(encoding="utf-8"), "the workspace")
+    lock.check("test")
+    problems = [*differing_params(lock, (root / PARAMS).read_bytes()).values()]
+    problems += [
+        f"{out['path']} is not what {LOCK} names"
+        for name in ("train", "evaluate")
+        for out in lock.stages[name].get("outs", [])
+        if (root / out["path"]).exists() and _hash(root / out["path"]) != out["md5"]
+    ]
+    if problems:
+        raise NotOneResult(
+            f"the workspace is not one result: {'; '.join(problems)} (`dvc repro` makes it one, "
+            "and logs the run)."
+        )
+
+
+def _hash(path: Path) -> str:
+    """Return DVC's hash of a file or a folder: MD5 of its bytes, or of the list of its files."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, _md5).hexdigest()
+    names = sorted(
+        each.relative_to(path).as_posix()
+        for each in path.rglob("*")
+        if each.is_file() and not any(map(is_clutter, each.relative_to(path).parts))
+    )
+    files = [{"md5": _hash(path / name), "relpath": name} for name in names]
+    return _md5(json.dumps(files).encode()).hexdigest() + ".dir"
+
+
+def _md5(content: bytes = b"") -> Any:
+    return hashlib.md5(content, usedforsecurity=False)
 
 
 def _value(params: Mapping[str, Any], name: str) -> str:

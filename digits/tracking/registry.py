@@ -184,9 +184,10 @@ def no_run(store: Store, name: str, models_hash: str) -> BadInput:
     if not store.file and (kept := database(store.folder)).exists():
         store = Store(store.folder, embedded=True)
         if find_complete_run(store, models_hash, None):
+            where = "" if name == "workspace" else f" in a checkout of {name}"
             return BadInput(
                 f"the run of {name} is in {kept} alone, as the MLflow server did not take it: "
-                f"`dvc repro` in a checkout of {name} sends it, or says why not."
+                f"`dvc repro`{where} sends it, or says why not."
             )
     if name == "workspace":
         return BadInput("the workspace has no run in MLflow: `dvc repro -sf track` logs it.")

@@ -192,7 +192,7 @@ def require_store(folder: Path) -> Store:
     """The store, for whoever looks for a run. Raises BadInput when the server cannot be used."""
     store = Store(folder)
     if store.connection_error:
-        raise BadInput(f"{store.connection_error}, and what is asked for is there.")
+        raise BadInput(f"{store.connection_error}, and runs are looked for there alone.")
     return store
 
 

@@ -1,13 +1,17 @@
 """A dvc.lock is one result when each stage ran on what the stages before it made."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 from dvc.utils.serialize import dumps_yaml
+from dvc_data.hashfile.build import build
+from dvc_data.hashfile.db import HashFileDB
+from dvc_objects.fs.local import localfs
 
 from digits.common.errors import BadInput
-from digits.experiments.lock import Lock, NotOneResult, differing_params
+from digits.experiments.lock import Lock, NotOneResult, check_files, differing_params
 
 CHAIN = {
     "fetch": ([], ["data/raw"], {"fetch": {"dataset": "digits_8x8"}}),
@@ -99,3 +103,47 @@ def test_params_that_were_not_used_are_named_with_both_values() -> None:
     del without_model["params"]
     with pytest.raises(BadInput, match=r"main:dvc\.lock has no fetch, or no train\.model"):
         lock(train=without_model).params()
+
+
+def hash_by_dvc(path: Path) -> str:
+    store = HashFileDB(localfs, str(path.parent / "store"))
+    return str(build(store, str(path), localfs, "md5", dry_run=True)[2].hash_info.value)
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> Path:
+    """A folder that is one result: params.yaml, dvc.lock, and the files that it names."""
+    for file in ("models/b/c.npy", "models/b.npy", "models/ä.npy", "data/predictions/scores.npy"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(f"of {file}")
+    stages = copy.deepcopy(STAGES)
+    models, predictions = (hash_by_dvc(tmp_path / path) for path in ("models", "data/predictions"))
+    stages["train"]["outs"][0]["md5"] = stages["evaluate"]["deps"][0]["md5"] = models
+    stages["evaluate"]["outs"][0]["md5"] = predictions
+    (tmp_path / "dvc.lock").write_text(dumps_yaml({"schema": "2.0", "stages": stages}))
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    return tmp_path
+
+
+def test_files_that_a_lock_names_are_one_result(result: Path) -> None:
+    check_files(result)
+    (result / "models" / "b" / ".DS_Store").write_text("of a desktop")
+    check_files(result)
+
+
+def test_a_file_of_another_result_is_named(result: Path) -> None:
+    (result / "models" / "b" / "c.npy").write_text("of another model")
+    with pytest.raises(NotOneResult, match=r"models is not what dvc\.lock names \(`dvc repro`"):
+        check_files(result)
+
+
+def test_a_param_of_another_result_is_named(result: Path) -> None:
+    (result / "params.yaml").write_text(PARAMS.replace("n_neighbors: 4", "n_neighbors: 5"))
+    with pytest.raises(NotOneResult, match=r"models\.knn\.n_neighbors is 5 in params\.yaml"):
+        check_files(result)
+
+
+def test_files_without_a_lock_are_no_result(result: Path) -> None:
+    (result / "dvc.lock").unlink()
+    with pytest.raises(BadInput, match=r"dvc\.lock is missing: `dvc repro` makes it"):
+        check_files(result)

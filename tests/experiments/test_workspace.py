@@ -75,6 +75,7 @@ def test_a_branch_without_its_files_is_named(project: Project, says: Says) -> No
         sentence = says(*command, code=NOT_ONE)
         assert "models is that of main" in sentence and "`dvc checkout`" in sentence
     assert not (project.path / "report.md").exists()
+    assert "models is not what dvc.lock names" in project.dvc("repro", "-sf", "track", fails=True)
 
     # What lies in the cache is answered rightly all the same.
     found = json.loads(says("compare", "b", "main", "--json"))
@@ -138,6 +139,11 @@ def test_one_stage_alone_is_no_result(project: Project, says: Says) -> None:
         assert "evaluate has not run with the present models" in says(*command, code=NOT_ONE)
     found = json.loads(says("compare", "main", "--validation", "--json"))
     assert found["verdict"] == "worse"
+    runs = project.runs()
+    assert "evaluate has not run with the present models" in project.dvc(
+        "repro", "-sf", "track", fails=True
+    )
+    assert len(project.runs()) == len(runs), "no run has the metrics of two models"
 
 
 def test_what_was_deleted_comes_out_of_the_cache(

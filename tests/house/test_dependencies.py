@@ -96,12 +96,12 @@ def test_what_a_stage_depends_on_is_what_it_imports(stage: str) -> None:
             assert len(unused) * 2 < len(files), dep
         else:
             assert not unused, f"{stage} depends on {dep} and does not use {unused}"
-    assert len(code_deps(stage)) <= 18
+    assert len(code_deps(stage)) <= 19
     assert len(set(code_deps(stage))) == len(code_deps(stage))
 
 
-def test_dvc_yaml_names_at_most_seventy_pieces_of_code() -> None:
-    assert sum(len(code_deps(stage)) for stage in STAGES) <= 70
+def test_dvc_yaml_names_at_most_75_pieces_of_code() -> None:
+    assert sum(len(code_deps(stage)) for stage in STAGES) <= 75
 
 
 def test_train_uses_nothing_that_tracking_returns() -> None:

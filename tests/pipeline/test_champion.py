@@ -113,7 +113,7 @@ class TestPromote:
         assert "blind was not validated" in here(experiments, "promote", "blind", fails=True)
         down = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}
         sentence = here(experiments, "promote", "good", fails=True, **down)
-        assert "does not answer" in sentence and "and what is asked for is there" in sentence
+        assert "does not answer" in sentence and "and runs are looked for there alone" in sentence
         assert "this run goes to" not in sentence
 
 
@@ -238,4 +238,4 @@ class TestServe:
         assert "digits: x is no run here" in refusal("serve", "x")
         assert "digits: x is no run here" in refusal("draw", "--model", "x")
         down = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}
-        assert "and what is asked for is there" in refusal("serve", "champion", **down)
+        assert "and runs are looked for there alone" in refusal("serve", "champion", **down)

@@ -15,16 +15,6 @@ pytestmark = [
 ]
 
 
-def freeze_evaluation(project: Project) -> None:
-    """Of which this needs no more than the commit's: only `train` and `track` run."""
-    file = project.path / "dvc.yaml"
-    before = file.read_text(encoding="utf-8")
-    assert before.count("\n  evaluate:\n") == 1
-    frozen = before.replace("\n  evaluate:\n", "\n  evaluate:\n    frozen: true\n")
-    file.write_text(frozen, encoding="utf-8")
-    project.commit("evaluate is frozen")
-
-
 def assert_has_complete_runs(project: Project, number: int) -> None:
     assert project.repro() == []
     runs = project.runs()
@@ -35,7 +25,6 @@ def assert_has_complete_runs(project: Project, number: int) -> None:
 
 def test_an_experiment_here_set_back_forced_pushed_and_aside(by_epochs: Project) -> None:
     project = by_epochs
-    freeze_evaluation(project)
     project.dvc("push")
     project.dvc("exp", "run", "-n", "one", "-S", "train.seed=1")
     project.dvc("exp", "run", "-n", "again", "-S", "train.seed=1", "--force")
@@ -45,7 +34,7 @@ def test_an_experiment_here_set_back_forced_pushed_and_aside(by_epochs: Project)
         project.edit(train__seed=seed)
         assert project.repro() == ["track"]
         assert project.repro() == []
-    assert project.repro("-f", "--downstream", "train") == ["train", "track"]
+    assert project.repro("-f", "--downstream", "train") == ["train", "evaluate", "track"]
     assert_has_complete_runs(project, 2)
 
     theirs = push_and_pull(project, "one")
@@ -117,7 +106,6 @@ def test_a_wiped_store_and_what_is_measured_otherwise(by_epochs: Project) -> Non
 
 def test_three_queue_workers_on_a_store_that_does_not_exist_yet(by_epochs: Project) -> None:
     project = by_epochs
-    freeze_evaluation(project)
     project.dvc("exp", "run", "--queue", "-n", "s", "-S", "train.seed=0,1,2")
     names = ["s-1", "s-2", "s-3"]
     shutil.rmtree(project.store)

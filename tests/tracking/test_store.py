@@ -57,7 +57,7 @@ class TestStore:
         uri = f"http://user:secret@127.0.0.1:{free_port()}"
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         with pytest.raises(
-            BadInput, match=r"does not answer .*, and what is asked for is there"
+            BadInput, match=r"does not answer .*, and runs are looked for there alone"
         ) as refusal:
             require_store(tmp_path)
         assert not caplog.records
