@@ -36,10 +36,11 @@ def save_model(model: Pipeline, path: Path) -> None:
             members: dict[str, str] = {}
             _renumber(schema, {}, members)
             for old, new in members.items():
-                with (
-                    raw.open(old) as source,
-                    canonical.open(_member(new), "w", force_zip64=True) as target,
-                ):
+                member = _member(new)
+                # By its size zipfile chooses the form of the header. Asked for the large form, as
+                # `force_zip64` does, Python before 3.11.4 would write other bytes than after it.
+                member.file_size = raw.getinfo(old).file_size
+                with raw.open(old) as source, canonical.open(member, "w") as target:
                     shutil.copyfileobj(_without_padding(source), target, 1 << 20)
             canonical.writestr(_member("schema.json"), json.dumps(schema, indent=1))
 

@@ -227,6 +227,13 @@ def test_a_saved_file_is_read(tmp_path: Path) -> None:
     assert isinstance(load_model(tmp_path / "model.skops"), Pipeline)
 
 
+def test_headers_are_those_that_every_python_writes(tmp_path: Path) -> None:
+    """Of large files, which `force_zip64` asks for, Python before 3.11.4 wrote other headers."""
+    save_model(fitted("sgd"), tmp_path / "model.skops")
+    with ZipFile(tmp_path / "model.skops") as file:
+        assert {member.extract_version for member in file.infolist()} == {20}
+
+
 def test_a_cause_outside_the_file_keeps_its_own_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
