@@ -4,7 +4,6 @@ models/: model.skops, fitted on all training images; validation/, predictions by
 without the fold; history.csv, epochs of the first fit; learning_curve.csv; example.npy; versions.
 """
 
-import logging
 import time
 from pathlib import Path
 
@@ -30,8 +29,6 @@ from digits.training.options import FitOptions
 from digits.training.validation import validate
 from stages.runner.stage import Stage
 
-log = logging.getLogger(__name__)
-
 
 def train(params: Params, stage: Stage) -> None:
     """Validate the pipeline, draw its learning curve, and fit it on all training images."""
@@ -50,12 +47,12 @@ def train(params: Params, stage: Stage) -> None:
     ):
         history = EpochHistory(run.log_epoch)
         options = FitOptions(settings.copies, epochs, settings.seed, saved, history.append, cluster)
-        points, values = list[LearningCurvePoint](), dict[str, float | int](n=0)
+        points: list[LearningCurvePoint] = []
+        values: dict[str, float | int] = {"n": 0}
         if settings.validate_ != "none":
             predictions = validate(pipeline, data, fold, settings.validate_, options)
             predictions.save(models / "validation")
             values = metrics(predictions) | fold_accuracies(predictions, fold[predictions.rows])
-            log.info("validation: %(errors)d errors in %(n)d, accuracy %(accuracy).4f", values)
             run.log_metrics(values, "validation")
             for point in learning_curve(pipeline, data, fold, subsets, predictions, options):
                 run.log_metrics(point._asdict(), "learning_curve", step=point.train_size)

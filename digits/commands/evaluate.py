@@ -113,7 +113,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(printable(_headline(folder, values, arguments.confidence)))
         print(f"\n{_confusion_table(evaluation)}\n")
-        print(printable(f"{arguments.mistakes} shows the mistakes."))
+        if n_mistakes:
+            print(printable(f"{arguments.mistakes} shows the mistakes."))
     if evaluation.refused:
         names = name_some(evaluation.refused, MAX_NAMED)  # each had its own sentence before
         print(f"digits: {len(evaluation.refused)} not scored: {names}.", file=sys.stderr)
@@ -172,7 +173,8 @@ def _headline(folder: Path, values: Mapping[str, Any], confidence: float) -> str
     low, high = 100 * values["accuracy_low"], percent(values["accuracy_high"], ".2f")
     return (
         f"{folder}: {percent(values['accuracy'], '.2f')} of {values['n']:,} pictures are read "
-        f"right ({percent(confidence)} interval {low:.2f} to {high}): {values['errors']:,} errors. "
+        f"right ({percent(confidence)} interval {low:.2f} to {high}): {values['errors']:,} "
+        f"{'error' if values['errors'] == 1 else 'errors'}. "
         f"Not scored: {values['refused']:,}."
     )
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from dvc.exceptions import DvcException
 from dvc.repo.experiments.queue.base import QueueEntry
-from tqdm import tqdm
 
 from digits.common.cluster import cluster_address, connect, other_versions_here
 from digits.common.errors import BadInput
@@ -25,7 +24,7 @@ from digits.experiments.cluster_refs import RemoteQueue
 from digits.experiments.cluster_worker import Job, run_job
 from digits.experiments.code import check_experiments_can_run
 from digits.experiments.git import baseline_ref
-from digits.experiments.queue import POLL_SECONDS, read_queue, run_dvc, run_queue
+from digits.experiments.queue import POLL_SECONDS, progress, read_queue, run_dvc, run_queue
 from digits.experiments.repository import open_repo
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ class _Sender:
         }
         failed: list[str] = []
         late: list[QueueEntry] = []
-        with tqdm(total=len(entries), unit="experiment", disable=None) as bar:
+        with progress(len(entries)) as say_over:
             for entry, future in chain(
                 ((entries[revision], None) for revision in done), _as_they_end(client, futures)
             ):
@@ -162,7 +161,7 @@ class _Sender:
                     failed.append(_name(entry))
                 elif not self._try_to_fetch(entry):
                     late.append(entry)
-                bar.update()
+                say_over(_name(entry))
         for entry in late:
             self._fetch(entry)
         return sorted(failed)

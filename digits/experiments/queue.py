@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
@@ -81,8 +83,15 @@ def run_queue(root: Path, jobs: int) -> list[str]:
     try:
         start_workers(root, jobs, queue)
         last_active, left_at_start = time.monotonic(), set(to_do)
-        with tqdm(total=len(to_do), unit="experiment", disable=None) as bar:
-            while left := queue.left.keys() & to_do:
+        over: set[str] = set()
+        with progress(len(to_do)) as say_over:
+            while True:
+                left = queue.left.keys() & to_do
+                for revision in to_do.keys() - left - over:
+                    over.add(revision)
+                    say_over(to_do[revision])
+                if not left:
+                    break
                 timeout = 3 * START_TIMEOUT if queue.has_workers else START_TIMEOUT
                 if queue.active and queue.is_at_work:
                     last_active = time.monotonic()
@@ -90,10 +99,8 @@ def run_queue(root: Path, jobs: int) -> list[str]:
                     have_begun = left != left_at_start
                     start_workers(root, jobs, queue, have_waited=True, have_begun=have_begun)
                     last_active, left_at_start = time.monotonic(), left
-                bar.update(len(to_do) - len(left) - bar.n)
                 time.sleep(POLL_SECONDS)
                 queue = read_queue(root)
-            bar.update(len(to_do) - bar.n)
     except KeyboardInterrupt:
         raise BadInput(
             "the workers go on: `dvc queue status` shows them, "
@@ -101,6 +108,25 @@ def run_queue(root: Path, jobs: int) -> list[str]:
         ) from None
     failed = read_failures(root)
     return sorted(failed[revision] for revision in failed.keys() & to_do)
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[str], None]]:
+    """Show how many experiments are over: a bar, and a line for each, without a terminal too.
+
+    Yields
+    ------
+    callable
+        To be called with the name of each experiment that is over, whether it failed or not.
+    """
+    number = count(1)
+    with tqdm(total=total, unit="experiment", disable=None) as bar:
+
+        def say_over(name: str) -> None:
+            tqdm.write(f"{name} is over, {next(number)} of {total}", file=sys.stderr)
+            bar.update()
+
+        yield say_over
 
 
 def start_workers(

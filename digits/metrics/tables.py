@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from digits.common.errors import BadInput
 from digits.common.files import read_json, write_csv, write_json
+
+log = logging.getLogger(__name__)
 
 HEADER = ("metric", "digit", "value", "low", "high")
 
@@ -34,7 +37,7 @@ def table_path(part: str) -> str:
 
 
 def write_metrics(part: str, values: Mapping[str, Any], out: Callable[[str], Path]) -> None:
-    """Write those metrics that people compare first as JSON, and the table of all as CSV.
+    """Write those metrics that people compare first as JSON, the table of all as CSV, and a line.
 
     The table has a row for each metric, and of the metrics of a digit one for each digit; low and
     high are the ends of its interval. There is only the header where no image was predicted.
@@ -51,6 +54,9 @@ def write_metrics(part: str, values: Mapping[str, Any], out: Callable[[str], Pat
     first = {name: value for name, value in values.items() if _FIRST.fullmatch(name)}
     write_json(out(first_path(part)), first)
     write_csv(out(table_path(part)), HEADER, _rows(values) if values["n"] else [])
+    if values["n"]:
+        errors, n, accuracy = (values[name] for name in ("errors", "n", "accuracy"))
+        log.info("%s: %d errors in %d, accuracy %.4f", part, errors, n, accuracy)
 
 
 def _rows(values: Mapping[str, Any]) -> list[list[Any]]:
