@@ -94,6 +94,7 @@ def test_what_was_lost_with_a_killed_worker_fails_and_the_rest_is_done(
     assert digits(project, "queue") == (
         1,
         "",
+        "lost is over, 1 of 2\nwaits is over, 2 of 2\n"
         "digits: lost failed: `dvc queue logs NAME` says why.\n",
     )
     (run,) = (run for run in project.runs() if run.info.status == "FINISHED")
