@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from digits.common import versions
 from digits.common.errors import BadInput
+
+# By name: what is sent to the workers takes along what it names, and a module all that it imports.
 from digits.common.versions import other_versions
 
 if TYPE_CHECKING:
