@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from bench.frontier import IMAGES
 from digits.common.files import read_json
 from tests.imports import ROOT
 from tests.pages import blocks_of, text_of
@@ -16,6 +17,7 @@ EXAMPLE = {"validation": 41, "test": 41}
 EXAMPLE_TURNED = "98.30 %"
 # Numbers in the README's lines that are no results: versions, sizes, the level of intervals.
 FACTS = {"3.11", "8", "64", "1,797", "127.0.0.1", "20", "95 %", "3.0", EXAMPLE_TURNED}
+FACTS |= {f"{IMAGES:,}"}  # from which the ways in the README's picture learned
 
 
 def percent(value: float) -> str:

@@ -55,15 +55,14 @@ def test_the_pages_commands_do_what_is_written(
     project = reproduced().copy(tmp_path / "readme" / "digits")
     (project.path / ".venv").symlink_to(sys.prefix)
     (project.path / ".git" / "info" / "exclude").write_text(".venv\n", encoding="utf-8")
-    (output,) = walk(project, "README.md")
+    output, back = walk(project, "README.md")
     assert ran(output) == ["train", "evaluate", "track"]
     assert "Stage 'augment' didn't change, skipping" in output
     assert output.count("errors") >= 2 and "workspace against main: " in output
     assert 'train.copies  "all"  "none"' in output
 
-    project.commit("no copies")
-    project.git("switch", "-q", "main")
-    project.dvc("checkout", "-q")
+    assert "Without copies" in back
+    assert project.repro() == ["track"] and project.git("status", "--porcelain") == ""
     for page in WALKED:
         name = Path(page).stem
         outputs = walk(project.copy(tmp_path / name / "digits"), page)
