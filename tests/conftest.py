@@ -52,6 +52,24 @@ SMALL = {
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
+# The longest tests, and how many seconds they take: they begin first.
+SECONDS = {
+    "test_the_pages_commands_do_what_is_written": 240,
+    "test_an_experiment_here_set_back_forced_pushed_and_aside": 110,
+    "test_a_server_that_is_there_is_down_or_dies": 100,
+    "test_what_was_lost_with_a_killed_worker_fails_and_the_rest_is_done": 90,
+    "test_make_ladder_runs_what_is_missing_and_writes_the_table": 60,
+    "test_a_grid_is_worked_off_and_what_fails_is_named": 60,
+    "test_a_wiped_store_and_what_is_measured_otherwise": 55,
+    "test_three_queue_workers_on_a_store_that_does_not_exist_yet": 50,
+    "test_a_folder_of_pictures_is_a_data_set": 50,
+    "test_git_does_not_merge_what_never_ran": 45,
+    "test_an_edit_on_a_branch_and_back": 45,
+    "test_a_failed_stage_is_a_failed_run_and_the_next_repro_ends_right": 45,
+    "test_an_addition_takes_few_files_and_is_found_everywhere": 40,
+    "test_after_a_kill_the_next_repro_ends_right": 40,
+}
+
 GIT_CONFIG = "[user]\nname = t\nemail = t@example.org\n[init]\ndefaultBranch = main\n"
 
 
@@ -232,6 +250,30 @@ def here(digits: Callable[..., tuple[int, str, str]]) -> Callable[..., str]:
     return run
 
 
+@pytest.hookimpl(trylast=True)  # after those that are not asked for were left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the long tests begin first, so that no worker is left alone with them at the end."""
-    items.sort(key=lambda item: "fresh" not in getattr(item, "fixturenames", ()))
+    """Let each worker begin with its share of the long tests, the longest first.
+
+    pytest-xdist gives each worker a piece of the list, all of the same size. So no worker is left
+    alone with a long test at the end.
+    """
+    longest: list[pytest.Item] = []
+    long: list[pytest.Item] = []
+    quick: list[pytest.Item] = []
+    for item in items:
+        if getattr(item, "originalname", "") in SECONDS:
+            longest.append(item)
+        else:
+            (long if "fresh" in getattr(item, "fixturenames", ()) else quick).append(item)
+    longest.sort(key=lambda item: -SECONDS[item.originalname])  # type: ignore[attr-defined]
+    n_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    left = len(items)
+    items.clear()
+    for worker in range(n_workers):
+        size, n_long = left // (n_workers - worker), len(long) // (n_workers - worker)
+        piece = longest[worker::n_workers] + long[:n_long]
+        n_quick = max(0, size - len(piece))
+        items += piece + quick[:n_quick]
+        left -= size
+        del long[:n_long], quick[:n_quick]
+    items += quick

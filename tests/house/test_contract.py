@@ -15,6 +15,7 @@ from digits.common.versions import COMPUTING, DRAWING
 from digits.data.transforms import elastic
 from digits.params.nested import flatten
 from digits.params.schema import parse_params
+from tests.conftest import SECONDS
 from tests.house.test_dependencies import PIPELINE
 from tests.imports import ROOT, closure, imported_modules, modules, own_file
 from tests.scratch import STAGES
@@ -142,6 +143,13 @@ def test_the_locks_pin_every_package_once_with_hashes() -> None:
     results = PROJECT["dependency-groups"]["results"]
     assert {*results} == {*COMPUTING, *DRAWING} <= set(pinned[0])
     assert not {"dvc", "mlflow", "pytest"} & set(pinned[0])
+
+
+def test_the_tests_that_begin_first_are_tests() -> None:
+    written = "".join(text_of(path) for path in modules("tests"))
+    assert SECONDS
+    for name in SECONDS:
+        assert f"def {name}(" in written
 
 
 def test_a_stage_says_which_packages_it_lacks_of_all_that_stages_import() -> None:
