@@ -235,12 +235,12 @@ def test_batches_change_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_memory_is_flat(models: Path, tmp_path: Path) -> None:
-    """Eight times as many pictures take hardly more: as many are in memory at once."""
+    """Four times as many pictures take hardly more: as many are in memory at once."""
     picture = Image.open(write_picture(tmp_path / "0.png", 0)).resize((200, 200))
     folder = tmp_path / "many"
     folder.mkdir()
     picture.save(folder / "0.png")
-    for number in range(1, 800):
+    for number in range(1, 400):
         os.link(folder / "0.png", folder / f"{number}.png")
     code = """
 import sys; from pathlib import Path
@@ -258,7 +258,7 @@ print(peak_memory())
                 [sys.executable, "-c", code, str(models), str(folder), n], cwd=ROOT, text=True
             )
         )
-        for n in ("100", "800")
+        for n in ("100", "400")
     )
     assert large < small + 60
 

@@ -27,7 +27,9 @@ def test_an_experiment_here_set_back_forced_pushed_and_aside(by_epochs: Project)
     project = by_epochs
     project.dvc("push")
     project.dvc("exp", "run", "-n", "one", "-S", "train.seed=1")
-    project.dvc("exp", "run", "-n", "again", "-S", "train.seed=1", "--force")
+    project.dvc(
+        "exp", "run", "-n", "again", "-S", "train.seed=1", "--force", "--downstream", "train"
+    )
     assert len(project.runs()) == 1
 
     for seed in (42, 1):
