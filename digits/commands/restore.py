@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from digits.tracking.store import Store
 
 HELP = "bring a run's code, params and results back into the workspace"
+_WITH_PATCH = " with project/uncommitted.diff of the run (`git apply`)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +41,7 @@ def restore(root: Path, store: "Store", name: str) -> str:
     root : Path
         The repository.
     store : Store
-        Where its runs are.
+        Where its runs are looked for first.
     name : str
         A run's id or name.
 
@@ -59,13 +60,13 @@ def restore(root: Path, store: "Store", name: str) -> str:
     from digits.experiments.lock import LOCK, Lock
     from digits.experiments.queue import run_dvc
     from digits.tracking.hashes import HASHES, check_hashes
-    from digits.tracking.registry import find_run
+    from digits.tracking.registry import download_files, find_run
 
-    run = find_run(store, name)
+    store, run = find_run(store, name)
     run_name, commit = run.info.run_name, run.data.tags.get("mlflow.source.git.commit", "")
     _check_nothing_is_edited(root)
     with TemporaryDirectory() as temporary:
-        artifacts = Path(store.client.download_artifacts(run.info.run_id, "", temporary))
+        artifacts = download_files(store, run, Path(temporary))
         paths = [path for path in artifacts.rglob("*") if path.is_file()]
         files_of_run = {path.relative_to(artifacts).as_posix(): path for path in paths}
         check_hashes(run_name, artifacts / HASHES, files_of_run)
@@ -74,8 +75,7 @@ def restore(root: Path, store: "Store", name: str) -> str:
             missing = LOCK if commit else "its commit"
             raise BadInput(f"the run {run_name} is not complete: it lacks {missing}.")
         hashes = Lock.parse(lock_file.read_text(encoding="utf-8"), run_name).hashes()
-        # A patch in a run that is not dirty was logged before a kill, then committed.
-        patch = artifacts / "project" / "uncommitted.diff" if _is_dirty(run) else None
+        patch = _find_patch(artifacts, run)
         files = _kept_by_git(artifacts, hashes)
         _check_patch(root, run_name, commit, patch)
         targets = {target for _, target in files}
@@ -84,7 +84,7 @@ def restore(root: Path, store: "Store", name: str) -> str:
             for path, md5 in hashes.items()
             if path not in targets and path.split("/")[0] in ("data", "models")
         }
-        check_checkout(root, run_name, cached)
+        check_checkout(root, run_name, cached, _WITH_PATCH if patch else "")
         # From here on the workspace changes.
         if is_elsewhere := commit != head_commit(root):
             run_git(root, "switch", "--quiet", "--detach", commit)
@@ -112,6 +112,12 @@ def _check_nothing_is_edited(root: Path) -> None:
         )
 
 
+def _find_patch(artifacts: Path, run: "Run") -> Path | None:
+    # A patch in a run that is not dirty was logged before a kill, then committed.
+    patch = artifacts / "project" / "uncommitted.diff"
+    return patch if _is_dirty(run) and patch.exists() else None
+
+
 def _check_patch(root: Path, run_name: str, commit: str, patch: Path | None) -> None:
     """Check that git has the commit, and can apply to it what was not committed."""
     with TemporaryDirectory() as temporary:
@@ -123,7 +129,7 @@ def _check_patch(root: Path, run_name: str, commit: str, patch: Path | None) -> 
                 f"git does not have {commit}, the commit of the run {run_name}: "
                 f"`git fetch` from where it was made brings it ({error})."
             ) from error
-        if patch and patch.exists():
+        if patch:
             run_git(root, "apply", "--cached", "--whitespace=nowarn", str(patch), **index)
 
 
@@ -131,7 +137,7 @@ def _restore_files(root: Path, files: list[tuple[Path, str]], patch: Path | None
     """Apply what was not committed, and bring back the results that git keeps."""
     from digits.common.files import remove, replace
 
-    if patch and patch.exists():
+    if patch:
         run_git(root, "apply", "--whitespace=nowarn", str(patch))
     for source, target in files:
         new = root / f"{target}.new"

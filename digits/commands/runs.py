@@ -37,7 +37,7 @@ def download(model: str, folder: Path) -> "DownloadedModel":
     store = open_runs()
     if model == "champion":
         return download_champion(store, folder)
-    return download_model(store, find_run(store, model), folder)
+    return download_model(*find_run(store, model), folder)
 
 
 @contextmanager
@@ -53,5 +53,4 @@ def mlflow_errors_as_bad_input() -> Iterator[None]:
     except mlflow.MlflowException as error:
         text = one_line(error)
         cure = find_cure(text)
-        text = text.partition(" [SQL:")[0]
         raise BadInput(f"MLflow failed: {text}" + (f": {cure}." if cure else "")) from error

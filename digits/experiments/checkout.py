@@ -20,7 +20,7 @@ from digits.experiments.repository import open_repo
 from digits.experiments.revisions import NotCached
 
 
-def check_checkout(root: Path, name: str, hashes: Mapping[str, str]) -> None:
+def check_checkout(root: Path, name: str, hashes: Mapping[str, str], with_what: str = "") -> None:
     """Check that `dvc checkout` can put files in place, and that nothing is lost by it.
 
     What the cache lacks is fetched from DVC's remote, if there is one.
@@ -33,6 +33,8 @@ def check_checkout(root: Path, name: str, hashes: Mapping[str, str]) -> None:
         Whose files they are, for the messages.
     hashes : mapping of str to str
         DVC's hashes of the files and folders, by their paths.
+    with_what : str
+        What `dvc repro` of the commit needs besides to make them again, for the messages.
 
     Raises
     ------
@@ -58,8 +60,8 @@ def check_checkout(root: Path, name: str, hashes: Mapping[str, str]) -> None:
     if missing:
         raise NotCached(
             f"{', '.join(missing)} of {name}: neither in DVC's cache nor whole on its remote"
-            f"{reason}; `dvc push` where it was made brings it there, or `dvc repro` of its commit "
-            "makes it again. Nothing has been changed."
+            f"{reason}; `dvc push` where it was made brings it there, or `dvc repro` of its commit"
+            f"{with_what} makes it again. Nothing has been changed."
         )
 
 

@@ -21,7 +21,7 @@ from digits.common.errors import BadInput
 from digits.common.files import read_json
 from digits.experiments.provenance import current_experiment, describe_source
 from digits.experiments.run_names import run_name
-from digits.tracking.database import sqlite_uri
+from digits.tracking.database import sqlite_uri, why_unusable
 from digits.tracking.hashes import write_hashes
 from digits.tracking.lookup import COMPLETE, KEY, database, unfinished_run_file
 from digits.tracking.messages import accuracy_in_words
@@ -108,6 +108,8 @@ def complete_run(folder: Path, result: Result) -> bool:
     except Exception as error:
         # Not only MLflow's: it may lack a library for the files' place, and those raise theirs.
         if store.file:
+            if isinstance(error, mlflow.MlflowException):
+                raise why_unusable(store.file, error) from error
             raise
         why = why_not_stored(store.client, store.uri, store.experiment_id, error)
         store = Store(folder, embedded=True)

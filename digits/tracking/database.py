@@ -42,6 +42,8 @@ _CURES = {
         "bring back a copy of it; if there is none, an sqlite3 that knows .recover reads what is "
         "whole"
     ),
+    "no such table": "it lacks a table of MLflow's: bring back a copy of it",
+    "no such column": "it lacks a column of MLflow's: bring back a copy of it",
     "is locked": "another process holds it: wait for its end, or end it",
     "readonly": "who runs this must be allowed to write to it and to its folder",
     "unable to open": "it must be a file that may be read and written, in a folder of that kind",

@@ -43,8 +43,8 @@ def accuracy_in_words(metrics: Mapping[str, Any]) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """An error in one line, without a server's page, and without any part of a password."""
-    text = re.sub(r"\s*Response body: '?<.*", "", str(error), flags=re.DOTALL)
+    """An error in one line, without a server's page or SQL, and without any part of a password."""
+    text = re.sub(r"\s*(Response body: '?<|\[SQL: ).*", "", str(error), flags=re.DOTALL)
     text = without_password(re.sub(r"\s*\(Background on this error at: \S+\)", "", text))
     for part in _secret_parts():
         text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "***", text)

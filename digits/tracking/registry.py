@@ -108,8 +108,7 @@ def download_validation(store: Store, run: Run, folder: Path) -> Path | None:
     Raises BadInput when its files cannot be read.
     """
     with _reading(run, run.info.artifact_uri):
-        if not store.client.list_artifacts(run.info.run_id):  # each complete run has some
-            raise FileNotFoundError("nothing is there")
+        _check_files_are_there(store, run)
         if not store.client.list_artifacts(run.info.run_id, "validation"):
             return None
         path = Path(store.client.download_artifacts(run.info.run_id, "validation", str(folder)))
@@ -143,18 +142,55 @@ def _reading(run: Run, place: str) -> Iterator[None]:
         ) from error
 
 
-def find_run(store: Store, name: str) -> Run:
-    """Return a run by its id or its name. Raises BadInput when there is none, or several."""
-    with suppress(mlflow.MlflowException):  # no such id
-        return store.client.get_run(name)
-    runs = [] if "'" in name else store.runs(f"attributes.run_name = '{name}'")
+def download_files(store: Store, run: Run, folder: Path) -> Path:
+    """Bring all files of a run into a folder, and return where they are there.
+
+    Raises BadInput when they cannot be read. A run that is not complete may have none.
+    """
+    with _reading(run, run.info.artifact_uri):
+        if COMPLETE in run.data.tags:
+            _check_files_are_there(store, run)
+        return Path(store.client.download_artifacts(run.info.run_id, "", str(folder)))
+
+
+def _check_files_are_there(store: Store, run: Run) -> None:
+    if not store.client.list_artifacts(run.info.run_id):  # each complete run has some
+        raise FileNotFoundError("nothing is there")
+
+
+def find_run(store: Store, name: str) -> tuple[Store, Run]:
+    """A run by its id or its name, and the store that has it.
+
+    That is the embedded store if a server did not take the run.
+
+    Raises
+    ------
+    BadInput
+        When there is none, or several.
+    """
+    runs = _named(store, name)
+    if not runs and (embedded := _embedded(store)):
+        runs, store = _named(embedded, name), embedded
     if len(runs) != 1:
         ids = ", ".join(run.info.run_id for run in runs)
         problem = f"the name of {len(runs)} runs ({ids})" if runs else "no run here"
         raise BadInput(
             f"{name} is {problem}: allowed is a run's id, or its name if no other has it."
         )
-    return runs[0]
+    return store, runs[0]
+
+
+def _named(store: Store, name: str) -> list[Run]:
+    with suppress(mlflow.MlflowException):  # no such id
+        return [store.client.get_run(name)]
+    return [] if "'" in name else store.runs(f"attributes.run_name = '{name}'")
+
+
+def _embedded(store: Store) -> Store | None:
+    """The embedded store, where a server's is used and there is one."""
+    if store.file or not database(store.folder).exists():
+        return None
+    return Store(store.folder, embedded=True)
 
 
 def find_complete_run(store: Store, models_hash: str, preferred_run: str | None) -> Run | None:
@@ -181,14 +217,12 @@ def find_complete_run(store: Store, models_hash: str, preferred_run: str | None)
 
 def no_run(store: Store, name: str, models_hash: str) -> BadInput:
     """That a revision's model has no run where one was looked for, as the error to raise."""
-    if not store.file and (kept := database(store.folder)).exists():
-        store = Store(store.folder, embedded=True)
-        if find_complete_run(store, models_hash, None):
-            where = "" if name == "workspace" else f" in a checkout of {name}"
-            return BadInput(
-                f"the run of {name} is in {kept} alone, as the MLflow server did not take it: "
-                f"`dvc repro`{where} sends it, or says why not."
-            )
+    if (embedded := _embedded(store)) and find_complete_run(embedded, models_hash, None):
+        where = "" if name == "workspace" else f" in a checkout of {name}"
+        return BadInput(
+            f"the run of {name} is in {embedded.file} alone, as the MLflow server did not take "
+            f"it: `dvc repro`{where} sends it, or says why not."
+        )
     if name == "workspace":
         return BadInput("the workspace has no run in MLflow: `dvc repro -sf track` logs it.")
     return BadInput(

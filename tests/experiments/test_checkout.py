@@ -33,5 +33,7 @@ def test_a_damaged_list_of_a_folders_files_is_not_checked_out(tmp_path: Path) ->
     shutil.rmtree(root / ".dvc" / "cache")
     with pytest.raises(NotCached, match=r"^data of r: neither in DVC's cache nor whole on its"):
         check_checkout(root, "r", {"data": md5})
+    with pytest.raises(NotCached, match="`dvc repro` of its commit with a patch makes it again"):
+        check_checkout(root, "r", {"data": md5}, " with a patch")
     listing.write_bytes(good)
     check_checkout(root, "r", {"data": md5})

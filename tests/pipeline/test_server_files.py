@@ -12,7 +12,7 @@ from digits.common.errors import BadInput
 from digits.tracking.database import EXPERIMENT
 from digits.tracking.live import live_run
 from digits.tracking.lookup import COMPLETE, KEY, has_complete_run
-from digits.tracking.registry import find_complete_run, no_run
+from digits.tracking.registry import find_complete_run, find_run, no_run
 from digits.tracking.store import Store, require_store
 from tests.proxy import proxy
 from tests.runs import (
@@ -124,6 +124,9 @@ def test_of_mlflow_2(
         assert find_complete_run(store, "89ab.dir", None) is None
         sentence = str(no_run(store, "main", "89ab.dir"))
         assert f"the run of main is in {folder / 'mlflow.db'} alone" in sentence
+        (kept,) = Store(folder, embedded=True).runs("")
+        found_in, run = find_run(store, kept.info.run_id)  # as `restore` finds it
+        assert found_in.file == folder / "mlflow.db" and run.info.run_id == kept.info.run_id
         answers.clear()  # it was upgraded
         assert send(old.url) == (True, "")
 

@@ -1,7 +1,9 @@
 """A result's one complete run: completed, rebuilt, and its model usable without the project."""
 
 import json
+import sqlite3
 import subprocess
+from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +12,7 @@ import mlflow
 import pytest
 from mlflow.entities import LoggedModelOutput, Run
 
+from digits.common.errors import BadInput
 from digits.experiments.provenance import describe_source
 from digits.experiments.run_names import run_name
 from digits.params.nested import flatten
@@ -213,6 +216,14 @@ class TestCompleteRun:
         complete(shared, key, made)
         assert has_complete_run(shared, key, EVALUATION)
         assert len(with_key(shared, key)) == 1
+
+    def test_a_database_that_lacks_a_column_is_a_sentence(self, tmp_path: Path, made: Path) -> None:
+        complete(tmp_path, key_of("the first"), made)
+        with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+            connection.execute("ALTER TABLE runs DROP COLUMN deleted_time")
+        cure = r"no such column.*\): it lacks a column of MLflow's: bring back a copy of it\.$"
+        with pytest.raises(BadInput, match=cure):
+            complete(tmp_path, key_of("the second"), made)
 
     def test_a_model_that_was_being_logged_at_a_kill_is_not_the_runs_model(
         self, tmp_path: Path, shared: Path, made: Path

@@ -15,6 +15,7 @@ import pytest
 from digits.common.errors import BadInput
 from digits.tracking.database import update_locations
 from digits.tracking.registry import (
+    download_files,
     download_champion,
     download_validation,
     find_champion,
@@ -165,6 +166,8 @@ for process in processes:
             download_champion(store, tmp_path)
         with pytest.raises(BadInput, match=gone):
             download_validation(store, run, tmp_path)
+        with pytest.raises(BadInput, match=gone):
+            download_files(store, run, tmp_path)
 
 
 class TestUnusable:

@@ -54,7 +54,8 @@ def test_a_run_is_found_by_a_name_with_params(shared: Path) -> None:
     name = "main-ed08acb-n_neighbors=300,weights=uniform"
     run_id = store.create_run({}, {})
     store.client.update_run(run_id, name=name)
-    assert find_run(store, name).info.run_id == run_id
+    found_in, run = find_run(store, name)
+    assert found_in is store and run.info.run_id == run_id
     with pytest.raises(BadInput, match="is no run here"):
         find_run(store, "main-ed08acb")
 
