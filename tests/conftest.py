@@ -102,7 +102,12 @@ def _interruptible() -> None:
 @pytest.fixture(autouse=True)
 def _nothing_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """What MLflow and DVC leave in the environment of a test is gone after it."""
-    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME"):
+    for name in (
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT",
+        "DVC_ROOT",
+        "DVC_EXP_NAME",
+    ):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 

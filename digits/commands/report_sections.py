@@ -93,7 +93,7 @@ def _title(root: Path) -> str:
     names = [code_span(name) for name in (branch_name(root), short_head_commit(root)) if name]
     is_changed = try_git(root, "status", "--porcelain", "--untracked-files=no")
     changed = ", with changes not committed" if is_changed else ""
-    return f"Report on {' at '.join(names) or code_span('no commit yet')}{changed}"
+    return f"Report on {' at '.join(names) or code_span('no commit')}{changed}"
 
 
 def _headline(params: Params, validation: dict[str, Any], test: dict[str, Any]) -> str:

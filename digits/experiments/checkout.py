@@ -1,6 +1,5 @@
 """Whether DVC can check out a result, asked before anything is touched."""
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.tree import Tree
 
 from digits.common.errors import BadInput
+from digits.experiments.lock import dvc_hash
 from digits.experiments.repository import open_repo
 from digits.experiments.revisions import NotCached
 
@@ -95,11 +95,26 @@ def _only_here(repo: Repo, hashes: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_cached(odb: HashFileDB, md5: str) -> bool:
-    """Whether the cache has a file, or a folder with all of its files."""
+    """Whether the cache has a file, or a folder with all of its files, and none is damaged."""
     if not md5.endswith(".dir"):
-        return bool(odb.exists(md5))
+        return _is_whole(odb, md5)
     files = _files_of(odb, md5)
-    return files is not None and all(odb.exists(str(info.value)) for info in files)
+    return files is not None and all(_is_whole(odb, str(info.value)) for info in files)
+
+
+def _is_whole(odb: HashFileDB, md5: str) -> bool:
+    """Whether the cache has an object, with the content that its name says.
+
+    DVC verifies what it fetches, and takes what its cache has for whole. A damaged object is
+    removed: else it would not be fetched again.
+    """
+    file = Path(odb.oid_to_path(md5))
+    if not file.exists():
+        return False
+    if dvc_hash(file) != md5.removesuffix(".dir"):
+        file.unlink()
+        return False
+    return True
 
 
 def _files_of(odb: HashFileDB, md5: str) -> list[HashInfo] | None:
@@ -107,12 +122,7 @@ def _files_of(odb: HashFileDB, md5: str) -> list[HashInfo] | None:
 
     DVC verifies each file that it fetches, but not this list.
     """
-    listing = Path(odb.oid_to_path(md5))
-    if not listing.exists():
-        return None
-    content = listing.read_bytes()
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(".dir"):
-        listing.unlink()  # else it would not be fetched again
+    if not _is_whole(odb, md5):
         return None
     return [info for _, _, info in Tree.load(odb, HashInfo("md5", md5))]
 

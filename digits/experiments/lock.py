@@ -191,7 +191,7 @@ def check_files(root: Path) -> None:
         f"{out['path']} is not what {LOCK} names"
         for name in ("train", "evaluate")
         for out in lock.stages[name].get("outs", [])
-        if (root / out["path"]).exists() and _hash(root / out["path"]) != out["md5"]
+        if (root / out["path"]).exists() and dvc_hash(root / out["path"]) != out["md5"]
     ]
     if problems:
         raise NotOneResult(
@@ -200,7 +200,7 @@ def check_files(root: Path) -> None:
         )
 
 
-def _hash(path: Path) -> str:
+def dvc_hash(path: Path) -> str:
     """Return DVC's hash of a file or a folder: MD5 of its bytes, or of the list of its files."""
     if path.is_file():
         with path.open("rb") as file:
@@ -210,7 +210,7 @@ def _hash(path: Path) -> str:
         for each in path.rglob("*")
         if each.is_file() and not any(map(is_clutter, each.relative_to(path).parts))
     )
-    files = [{"md5": _hash(path / name), "relpath": name} for name in names]
+    files = [{"md5": dvc_hash(path / name), "relpath": name} for name in names]
     return _md5(json.dumps(files).encode()).hexdigest() + ".dir"
 
 

@@ -78,7 +78,7 @@ def _of_git(root: Path, name: str) -> dict[str, str]:
     meanings = {ref: commit for ref in refs if (commit := _commit(root, ref))}
     meanings |= {commit[:12]: commit for commit in _commits_that_begin(root, name)}
     if not meanings and (commit := _commit(root, name)):
-        meanings[name] = commit
+        meanings[commit[:12]] = commit
     return meanings
 
 
@@ -114,7 +114,11 @@ def list_revisions(root: Path) -> dict[str, str]:
 
     def label(experiment: Experiment) -> str:
         name = experiment.name
-        is_taken = name in other_names or bool(_commits_that_begin(root, name))
+        is_taken = (
+            name in other_names
+            or name.endswith("HEAD")  # HEAD, ORIG_HEAD, FETCH_HEAD and so on are git's
+            or bool(_commits_that_begin(root, name))
+        )
         return experiment.short_commit if is_taken or times_used[name] > 1 else name
 
     return {label(experiment): experiment.commit for experiment in experiments}

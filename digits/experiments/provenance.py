@@ -17,14 +17,26 @@ from digits.experiments.git import (
     patch_from_head,
     read_file,
     run_git,
+    try_git,
 )
 
 CODE_PATHS = ("dvc.yaml", "stages", "digits")
 
 EXPERIMENT_PATHS = ("params.yaml", *CODE_PATHS)  # what an experiment changes
 
-# The environment variable in which DVC says which of its experiments it runs.
-EXPERIMENT_NAME = "DVC_EXP_NAME"
+# The environment variables in which DVC says which of its experiments it runs, and on what commit.
+_NAME, _COMMIT = "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"
+
+
+def running_experiment() -> str:
+    """The DVC experiment of this repository that runs; empty when none does.
+
+    That of another repository, whose stage has called DVC here, is not ours.
+    """
+    commit = os.environ.get(_COMMIT)
+    if commit and not try_git(Path(), "cat-file", "-t", commit):
+        return ""
+    return os.environ.get(_NAME, "")
 
 
 def current_experiment() -> str:
@@ -35,7 +47,7 @@ def current_experiment() -> str:
     str
         Its name; nothing when no experiment of HEAD has these results, or HEAD has them itself.
     """
-    if name := os.environ.get(EXPERIMENT_NAME):
+    if name := running_experiment():
         return name
     root, lock = Path(), Path("dvc.lock")
     head = head_commit(root)

@@ -69,7 +69,9 @@ def check_workspace(repo: Repo, lock: Lock, part: Part) -> None:
     if params or code:
         problems[-1] += " (`dvc repro` runs it)"
     if others:
-        commands = {"`dvc checkout`" if out.use_cache else "`git restore`" for out in outs}
+        # Git has what dvc.lock names as long as dvc.lock is git's, too.
+        by_git = "`dvc repro`" if try_git(root, "diff", "HEAD", "--", LOCK) else "`git restore`"
+        commands = {"`dvc checkout`" if out.use_cache else by_git for out in outs}
         how = " and ".join(sorted(commands))
         problems.append(f"{_enumerate(others)} ({how} brings what {LOCK} names)")
     if problems:

@@ -57,8 +57,9 @@ def without_password(text: str) -> str:
     A password may hold any sign, also those that should have been written with %: all is taken
     away up to the last @. An address without a host, as file:///home/me@work, is left as it is.
     """
-    _, _, rest = os.environ.get("MLFLOW_TRACKING_URI", "").partition("://")
-    if "@" in rest and not rest.startswith("/"):  # with blanks, it is more than one word
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    rest = uri.partition("://")[2] or uri  # without a scheme it is no address, but may be meant so
+    if "@" in rest and not re.match("/|file:|sqlite:", rest):  # with blanks, more than one word
         text = text.replace(rest, rest.rpartition("@")[2])
     text = re.sub(_IN_QUERY, "***", text)
     return re.sub(r"(?<!/)//(?!/)\S*@", "//", text)

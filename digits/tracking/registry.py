@@ -224,7 +224,10 @@ def no_run(store: Store, name: str, models_hash: str) -> BadInput:
             f"it: `dvc repro`{where} sends it, or says why not."
         )
     if name == "workspace":
-        return BadInput("the workspace has no run in MLflow: `dvc repro -sf track` logs it.")
+        return BadInput(
+            "the workspace has no run in MLflow: `dvc repro` logs it, or `dvc repro -sf track` "
+            "where DVC has nothing to do."
+        )
     return BadInput(
         f"{name} has no run in MLflow: check it out, or `dvc exp apply {name}` if it is an "
         "experiment, and `dvc repro -sf track` logs it."

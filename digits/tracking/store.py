@@ -16,7 +16,7 @@ from mlflow.entities import Experiment, Metric, Param, Run
 from digits.common.errors import BadInput
 from digits.common.garbage import without_garbage
 from digits.common.locks import hold
-from digits.experiments.provenance import EXPERIMENT_NAME, describe_source
+from digits.experiments.provenance import describe_source, running_experiment
 from digits.experiments.run_names import run_name
 from digits.params.nested import flatten
 from digits.tracking.database import (
@@ -96,6 +96,8 @@ class Store:
             raise why_unusable(self.file, error) from error
 
     def _connect(self, uri: str) -> None:
+        if without_password(uri) != uri:  # MLflow prints addresses of runs with the password
+            os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         mlflow.set_tracking_uri(uri)
         self.uri, self.client = uri, mlflow.MlflowClient(uri)
         experiment = self.client.get_experiment_by_name(EXPERIMENT) or self._create()
@@ -132,7 +134,7 @@ class Store:
 
     def create_run(self, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
         """Open a run with its params and tags, and return its id."""
-        experiment = os.environ.get(EXPERIMENT_NAME, "")
+        experiment = running_experiment()
         process = {"host": socket.gethostname(), "process": _this_process()}
         tags = {**describe_source(experiment), **process, **tags}
         run = self.client.create_run(self.experiment_id, tags=tags, run_name=run_name(experiment))

@@ -36,8 +36,14 @@ def run(name: str, load: Callable[[], Work], snapshot: Snapshot) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     exit_on_signals()
     os.chdir(snapshot.root)
-    lock = snapshot.root / ".dvc" / "tmp" / f"{name}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
+    dvc = snapshot.root / ".dvc"
+    if not dvc.is_dir():
+        sys.exit(
+            f"{name}: {dvc} is missing, as this project is a DVC repository of its own: "
+            "`git checkout .dvc` brings it back, or `dvc init --subdir` makes it."
+        )
+    lock = dvc / "tmp" / f"{name}.lock"
+    lock.parent.mkdir(exist_ok=True)
     try:
         with hold(lock):  # another run of this stage may be just ending, as its DVC was killed
             _run(name, load, snapshot)

@@ -37,3 +37,11 @@ def test_a_damaged_list_of_a_folders_files_is_not_checked_out(tmp_path: Path) ->
         check_checkout(root, "r", {"data": md5}, " with a patch")
     listing.write_bytes(good)
     check_checkout(root, "r", {"data": md5})
+    # A file that is damaged in the cache, which DVC takes for whole, is fetched anew.
+    (cached,) = (root / ".dvc" / "cache" / "files" / "md5").glob("df/*")
+    assert cached.read_bytes() == b"rows"
+    cached.chmod(0o644)
+    cached.write_bytes(b"ro")
+    cached.chmod(0o444)
+    check_checkout(root, "r", {"data": md5})
+    assert cached.read_bytes() == b"rows"

@@ -58,7 +58,9 @@ def test_a_name_of_several_commits_is_refused_with_names_that_mean_one(
     git("tag", "twice", last)
     git("branch", last[:7], first)
     experiment(git, first[:9], last, last)
+    experiment(git, "HEAD", last, first)
     for name, allowed in {
+        "HEAD": (last[:12], first[:12]),
         "both": ("refs/heads/both", last[:12]),
         "twice": ("refs/heads/twice", "refs/tags/twice"),
         last[:7]: (f"refs/heads/{last[:7]}", last[:12]),
@@ -96,7 +98,7 @@ def test_experiments_are_listed_by_names_that_mean_them_alone(
 ) -> None:
     first, last = commits
     git("branch", "taken", first)
-    for name in ("free", "taken", "workspace", first[:9]):
+    for name in ("free", "taken", "workspace", first[:9], "HEAD", "ORIG_HEAD"):
         experiment(git, name, last, last)
     experiment(git, "twice", first, first)
     experiment(git, "twice", last, last)

@@ -30,11 +30,16 @@ class TestSource:
         }
 
     def test_is_the_experiments_name_when_dvc_gave_one(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("DVC_EXP_NAME", "bluer-tit")
         assert run_name(current_experiment()) == "bluer-tit"
         assert describe_source(current_experiment())["dvc.experiment"] == "bluer-tit"
+        monkeypatch.setenv("DVC_EXP_BASELINE_REV", git("rev-parse", "HEAD"))
+        assert current_experiment() == "bluer-tit"
+        # Of another repository, a stage of which called `dvc repro` here.
+        monkeypatch.setenv("DVC_EXP_BASELINE_REV", "12ab" * 10)
+        assert current_experiment() == ""
 
     def test_is_the_experiments_name_when_its_results_are_here(
         self, git: Callable[..., str], tmp_path: Path

@@ -125,6 +125,11 @@ def test_what_only_the_data_can_tell_is_a_sentence_too(
             run("train", lambda: train, Snapshot.take(project.path))
         assert snapshot(project) == before
 
+    (project.path / ".dvc").rename(project.path / "dvc")  # as if DVC had been set up above
+    with pytest.raises(SystemExit, match=r"train: .*\.dvc is missing, as this project is a DVC"):
+        run("train", lambda: train, Snapshot.take(project.path))
+    assert not (project.path / ".dvc").exists()
+
 
 def test_ctrl_c_ends_a_stage_whatever_a_library_makes_of_it(project: Project) -> None:
     """scikit-learn's MLPClassifier takes it for the wish to stop there, half trained."""

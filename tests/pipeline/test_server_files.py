@@ -105,6 +105,15 @@ def test_in_a_folder_of_the_servers_machine(
     assert not list(ghost.glob("**/seen-*"))
 
 
+def test_mlflow_prints_no_password(
+    server: MlflowServer, send: Callable[[str], tuple[bool, str]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Which it has in the addresses of runs that it prints as they end."""
+    assert send(server.uri.replace("://", "://u:secret@")) == (True, "")
+    out, err = capfd.readouterr()
+    assert "secret" not in out + err
+
+
 def test_of_mlflow_2(
     server: MlflowServer,
     folder: Path,

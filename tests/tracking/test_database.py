@@ -15,8 +15,8 @@ import pytest
 from digits.common.errors import BadInput
 from digits.tracking.database import update_locations
 from digits.tracking.registry import (
-    download_files,
     download_champion,
+    download_files,
     download_validation,
     find_champion,
     register_champion,

@@ -25,6 +25,11 @@ def test_an_address_is_shown_without_its_password(
     assert without_password(f"on {uri}: go") == f"on {scheme}://runs.invalid:5000/x: go"
 
 
+def test_a_password_in_what_is_no_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "u:secret@runs.invalid:5000")
+    assert without_password("'u:secret@runs.invalid:5000'") == "'runs.invalid:5000'"
+
+
 @pytest.mark.parametrize(
     "text",
     [
