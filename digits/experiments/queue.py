@@ -227,12 +227,14 @@ def _has_children(worker: psutil.Process) -> bool:
 def run_dvc(root: Path, *arguments: str, **environment: str) -> None:
     """Run a DVC command. Raises BadInput with what it printed when it fails."""
     command = [sys.executable, "-m", "dvc", *arguments]
+    # DVC's workers, and the stages in them, are called by the names `dvc` and `python`.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     # Not a pipe, which the workers would keep open.
     with TemporaryFile("w+", encoding="utf-8") as output:
         done = subprocess.run(
             command,
             cwd=root,
-            env=os.environ | environment,
+            env=os.environ | {"PATH": path} | environment,
             stdout=output,
             stderr=output,
             check=False,

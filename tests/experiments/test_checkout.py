@@ -13,8 +13,8 @@ from digits.experiments.revisions import NotCached
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 
 
-def test_a_damaged_list_of_a_folders_files_is_not_checked_out(tmp_path: Path) -> None:
-    """DVC would put its files in place under the wrong names, although the remote has `verify`."""
+def test_what_the_cache_or_the_remote_has_is_looked_at(tmp_path: Path) -> None:
+    """DVC takes its cache for whole, and a list of files from a remote that has `verify`."""
     root, remote = tmp_path / "project", tmp_path / "remote"
     (root / "data").mkdir(parents=True)
     (root / "data" / "fold.npy").write_bytes(b"rows")

@@ -34,7 +34,10 @@ def test_a_grid_is_worked_off_and_what_fails_is_named(
     assert digits(project, "queue") == (0, "", "")
     project.dvc("exp", "run", "--queue", "-S", "models.knn.n_neighbors=1,2")
     queue_neighbors(project, "bad", 0)
-    output = project.digits("queue", "--jobs", "2", fails=True, DIGITS_THREADS="6")
+    # Without an environment that is activated.
+    output = project.digits(
+        "queue", "--jobs", "2", fails=True, DIGITS_THREADS="6", PATH="/usr/bin:/bin"
+    )
     assert "bad failed: `dvc queue logs NAME` says why." in output
     finished = [run for run in project.runs() if run.info.status == "FINISHED"]
     assert sorted(run.data.params["models.knn.n_neighbors"] for run in finished) == ["1", "2"]
