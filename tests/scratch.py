@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
 
 import mlflow
 import pytest
@@ -26,6 +26,7 @@ from digits.common.dvc_yaml import parse_yaml
 from digits.experiments import names
 from digits.params.models import MODELS
 from digits.tracking.database import empty_database, update_locations
+from tests.forked import can_fork, run_dvc
 
 # So begin the environment variables that change what is tested, or how fast: without compiled
 # modules, as PYTHONDONTWRITEBYTECODE leaves them, each process would compile them anew.
@@ -73,9 +74,9 @@ class Project:
 
     def run(self, *command: str, fails: bool = False, **env: str) -> str:
         """Return all that a command prints; the test fails when it does not exit as expected."""
-        # Not a pipe: DVC's workers would keep it open.
-        with TemporaryFile("w+", encoding="utf-8") as file:
-            code = subprocess.run(
+
+        def start(file: IO[str]) -> int:
+            return subprocess.run(
                 command,
                 cwd=self.path,
                 env=self.env | env,
@@ -83,13 +84,18 @@ class Project:
                 stderr=file,
                 check=False,
             ).returncode
-            file.seek(0)
-            output = file.read()
-        assert (code != 0) == fails, f"{' '.join(command)} exited with {code}:\n{output}"
-        return output
+
+        return _printed(start, command, fails)
 
     def dvc(self, *arguments: str, fails: bool = False, **env: str) -> str:
-        return self.run(sys.executable, "-m", "dvc", *arguments, fails=fails, **env)
+        """Like `run`, a command of DVC's."""
+        if not can_fork():
+            return self.run(sys.executable, "-m", "dvc", *arguments, fails=fails, **env)
+        return _printed(
+            lambda file: run_dvc(arguments, self.path, self.env | env, file.name),
+            ("dvc", *arguments),
+            fails,
+        )
 
     def digits(self, *arguments: str, fails: bool = False, **env: str) -> str:
         return self.run(sys.executable, "-m", "digits", *arguments, fails=fails, **env)
@@ -167,6 +173,16 @@ class Project:
         """Empty the store; what says that there is nothing to track stays."""
         shutil.rmtree(self.store / "artifacts")
         (self.store / "mlflow.db").write_bytes(empty_database())
+
+
+def _printed(start: Callable[[IO[str]], int], command: tuple[str, ...], fails: bool) -> str:
+    # Not a pipe: DVC's workers would keep it open.
+    with NamedTemporaryFile("w+", encoding="utf-8") as file:
+        code = start(file)
+        file.seek(0)
+        output = file.read()
+    assert (code != 0) == fails, f"{' '.join(command)} exited with {code}:\n{output}"
+    return output
 
 
 def enter(project: Project, patch: pytest.MonkeyPatch, **env: str) -> None:

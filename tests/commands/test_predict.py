@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -99,20 +101,41 @@ def test_a_page_is_named(workspace: Path, capsys: pytest.CaptureFixture[str]) ->
     assert [(line["path"], line["page"]) for line in lines] == [("ten.gif", n) for n in (1, 2, 3)]
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
-def test_what_the_terminal_s_encoding_lacks_is_escaped(project: Project, encoding: str) -> None:
+def test_what_the_terminal_s_encoding_lacks_is_escaped(project: Project) -> None:
+    """And nothing is imported for pictures that nobody asked for."""
     scans = project.path / "narrow"
     write_picture(scans / "0数字.png", 0)
     write_picture(scans / "a.png", 1)
     (scans / "z数.png").write_bytes(b"")
-    command = [sys.executable, "-m", "digits", "predict", "narrow"]
-    env = project.env | {"PYTHONIOENCODING": encoding}
+    code = """
+import sys
+from digits.__main__ import main
+code = main(["predict", "narrow"])
+assert not {"matplotlib", "mlflow"} & sys.modules.keys()
+sys.exit(code)
+"""
+    command = [sys.executable, "-c", code]
+    env = project.env | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command, cwd=project.path, env=env, capture_output=True, check=False)
     assert done.returncode == 1
     names = [line.split(b"  ")[0] for line in done.stdout.splitlines()]
     assert names == [rb"narrow/0\u6570\u5b57.png", b"narrow/a.png"]
     assert rb"digits: narrow/z\u6570.png is no picture" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+def test_so_is_what_other_encodings_lack(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    write_picture(workspace / "é数.png", 0)
+    out, err = (TextIOWrapper(BytesIO(), encoding=encoding) for _ in range(2))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    assert main(["predict", "é数.png", "数.png"]) == 1
+    for stream, name in ((out, "é\\u6570.png  "), (err, "\\u6570.png is not there")):
+        stream.flush()
+        assert name in stream.buffer.getvalue().decode(encoding)
 
 
 def test_a_name_may_be_of_bytes_that_are_no_text(project: Project) -> None:
@@ -187,25 +210,10 @@ def test_explain_shows_the_picture_beside_what_the_model_saw(
     )
 
 
-def test_predict_draws_nothing_unless_asked(project: Project) -> None:
-    """Seconds that it does without, in a process of its own."""
-    write_picture(project.path / "0.png", 0)
-    code = """
-import sys
-from digits.__main__ import main
-assert main(["predict", "0.png"]) == 0
-print(*sys.modules)
-"""
-    text = project.run(sys.executable, "-c", code)
-    assert not set(text.split()) & {"matplotlib", "mlflow"}
-
-
-def test_predict_in_a_reproduced_repository(project: Project) -> None:
+def test_predict_in_a_reproduced_repository(project: Project, here: Callable[..., str]) -> None:
     name = str(write_picture(project.path / "scan.png", 0))
     printed = project.run(sys.executable, "-m", "digits", "predict", name, "--explain", "seen.png")
     assert printed.startswith(f"{name}  {y[0]}  ") and printed.endswith(" %\n")
     assert (project.path / "seen.png").stat().st_size > 1000
     shutil.rmtree(project.path / "models")
-    assert "`dvc repro` makes it" in project.run(
-        sys.executable, "-m", "digits", "predict", name, fails=True
-    )
+    assert "`dvc repro` makes it" in here(project, "predict", name, fails=True)

@@ -1,5 +1,6 @@
 """`make queue`: a grid of experiments, worked off by several workers that share the cores."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,6 +26,7 @@ def queue_neighbors(project: Project, name: str, neighbors: int) -> None:
 def test_a_grid_is_worked_off_and_what_fails_is_named(
     project: Project, digits: Callable[..., tuple[int, str, str]]
 ) -> None:
+    """Two workers at once, on a store that does not exist yet."""
     seen = project.home / "threads"
     with (project.path / "stages" / "train.py").open("a", encoding="utf-8") as file:
         file.write(
@@ -32,7 +34,8 @@ def test_a_grid_is_worked_off_and_what_fails_is_named(
         )
     project.commit("writes down on how many threads it works")
     assert digits(project, "queue") == (0, "", "")
-    project.dvc("exp", "run", "--queue", "-S", "models.knn.n_neighbors=1,2")
+    shutil.rmtree(project.store)
+    project.dvc("exp", "run", "--queue", "-n", "s", "-S", "models.knn.n_neighbors=1,2")
     queue_neighbors(project, "bad", 0)
     # Without an environment that is activated.
     output = project.digits(
@@ -41,7 +44,9 @@ def test_a_grid_is_worked_off_and_what_fails_is_named(
     assert "bad failed: `dvc queue logs NAME` says why." in output
     finished = [run for run in project.runs() if run.info.status == "FINISHED"]
     assert sorted(run.data.params["models.knn.n_neighbors"] for run in finished) == ["1", "2"]
+    assert sorted(run.info.run_name for run in finished) == ["s-1", "s-2"]
     for run in finished:
+        assert run.data.tags["dvc.experiment"] == run.info.run_name
         assert_complete(run, project)
     assert set(seen.read_text(encoding="utf-8").split()) == {"3"}
 
