@@ -15,6 +15,7 @@ from digits.params.nested import flatten, with_overrides
 Part = Literal["test", "validation"]
 
 LOCK, PARAMS = "dvc.lock", "params.yaml"
+MAX_NAMED = 4  # of the params or files that differ
 
 # The stages that make what is known of each part. `track` makes no result, it only reports.
 STAGES: dict[Part, tuple[str, ...]] = {
@@ -171,6 +172,8 @@ def differing_params(lock: Lock, edited: str | bytes) -> dict[str, str]:
 def check_files(root: Path) -> None:
     """Check that what `track` logs is one result: the model, metrics and plots of one dvc.lock.
 
+    The code is part of it, since a run has the commit and the patch of the workspace.
+
     `dvc repro` has seen to that, but not with `--single-item` or a frozen stage. DVC itself, as in
     `check_workspace`, would take longer to import than `track` has to do.
 
@@ -179,14 +182,16 @@ def check_files(root: Path) -> None:
     BadInput
         When dvc.lock is missing or lacks a stage.
     NotOneResult
-        When a stage has not run with the present params, model or data, or when a file is not the
-        one that dvc.lock names.
+        When a stage has not run with the present params, code, model or data, or when a file is
+        not the one that dvc.lock names.
     """
     if not (root / LOCK).is_file():
         raise BadInput(f"{LOCK} is missing: `dvc repro` makes it, and logs the run.")
     lock = Lock.parse((root / LOCK).read_text(encoding="utf-8"), "the workspace")
     lock.check("test")
     problems = [*differing_params(lock, (root / PARAMS).read_bytes()).values()]
+    if code := _edited_code(root, lock):
+        problems.append(f"{enumerate_names(code)} changed since these results were made")
     problems += [
         f"{out['path']} is not what {LOCK} names"
         for name in ("train", "evaluate")
@@ -200,14 +205,36 @@ def check_files(root: Path) -> None:
         )
 
 
-def dvc_hash(path: Path) -> str:
-    """Return DVC's hash of a file or a folder: MD5 of its bytes, or of the list of its files."""
+def _edited_code(root: Path, lock: Lock) -> list[str]:
+    """The code that changed since the stages ran with it; data of one's own is no code."""
+    edited = [
+        dep["path"]
+        for name in STAGES["test"]
+        for dep in lock.stages[name].get("deps", [])
+        if not dep["path"].startswith("data/")
+        and dep["path"] not in lock.hashes()
+        and dvc_hash(root / dep["path"], "*.py") != dep["md5"]
+    ]
+    return list(dict.fromkeys(edited))
+
+
+def enumerate_names(names: list[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def dvc_hash(path: Path, pattern: str = "*") -> str:
+    """Return DVC's hash of a file or a folder: MD5 of its bytes, or of the list of its files.
+
+    Of a folder, only the files of a pattern count. What is not there has the hash of no file.
+    """
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, _md5).hexdigest()
     names = sorted(
         each.relative_to(path).as_posix()
-        for each in path.rglob("*")
+        for each in path.rglob(pattern)
         if each.is_file() and not any(map(is_clutter, each.relative_to(path).parts))
     )
     files = [{"md5": dvc_hash(path / name), "relpath": name} for name in names]

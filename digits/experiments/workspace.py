@@ -22,14 +22,13 @@ from digits.experiments.lock import (
     NotOneResult,
     Part,
     differing_params,
+    enumerate_names,
 )
 from digits.params.datasets import find_source
 
 OWN = "data/own"  # of a person's own data, which DVC watches as a whole
 
 log = logging.getLogger(__name__)
-
-MAX_NAMED = 4  # of the params or files that differ
 
 
 def check_workspace(repo: Repo, lock: Lock, part: Part) -> None:
@@ -65,7 +64,7 @@ def check_workspace(repo: Repo, lock: Lock, part: Part) -> None:
         raise BadInput(f"DVC cannot tell what the workspace is: {error}.") from error
     problems = [*params]
     if code:
-        problems.append(f"{_enumerate(code)} changed since these results were made")
+        problems.append(f"{enumerate_names(code)} changed since these results were made")
     if params or code:
         problems[-1] += " (`dvc repro` runs it)"
     if others:
@@ -73,7 +72,7 @@ def check_workspace(repo: Repo, lock: Lock, part: Part) -> None:
         by_git = "`dvc repro`" if try_git(root, "diff", "HEAD", "--", LOCK) else "`git restore`"
         commands = {"`dvc checkout`" if out.use_cache else by_git for out in outs}
         how = " and ".join(sorted(commands))
-        problems.append(f"{_enumerate(others)} ({how} brings what {LOCK} names)")
+        problems.append(f"{enumerate_names(others)} ({how} brings what {LOCK} names)")
     if problems:
         raise NotOneResult(f"the workspace is not one result: {'; '.join(problems)}.")
     _warn_of_versions(root)
@@ -117,7 +116,7 @@ def _edited_params(stages: list[Stage], differing: dict[str, str]) -> list[str]:
         for name, clause in differing.items()
         if any(name == key or name.startswith(f"{key}.") for key in changed)
     ]
-    return [_enumerate(clauses or [f"{PARAMS} changed since these results were made"])]
+    return [enumerate_names(clauses or [f"{PARAMS} changed since these results were made"])]
 
 
 def _edited_inputs(root: Path, stages: list[Stage], lock: Lock) -> Iterator[str]:
@@ -165,8 +164,3 @@ def _find_owner(root: Path, path: str, md5: str) -> str:
 
 def _path(root: Path, entry: Output) -> str:
     return Path(entry.fs_path).relative_to(root).as_posix()
-
-
-def _enumerate(names: list[str]) -> str:
-    more = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")

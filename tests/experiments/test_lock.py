@@ -10,6 +10,7 @@ from dvc_data.hashfile.build import build
 from dvc_data.hashfile.db import HashFileDB
 from dvc_objects.fs.local import localfs
 
+from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
 from digits.experiments.lock import Lock, NotOneResult, check_files, differing_params
 
@@ -140,6 +141,28 @@ def test_a_file_of_another_result_is_named(result: Path) -> None:
 def test_a_param_of_another_result_is_named(result: Path) -> None:
     (result / "params.yaml").write_text(PARAMS.replace("n_neighbors: 4", "n_neighbors: 5"))
     with pytest.raises(NotOneResult, match=r"models\.knn\.n_neighbors is 5 in params\.yaml"):
+        check_files(result)
+
+
+def test_code_that_changed_since_is_named(result: Path) -> None:
+    files = ("digits/plots/style.py", "digits/plots/a/b.py", "stages/fetch.py", "data/own/a.png")
+    for file in files:
+        (result / file).parent.mkdir(parents=True, exist_ok=True)
+        (result / file).write_text(f"of {file}")
+    locked = parse_yaml((result / "dvc.lock").read_bytes(), "dvc.lock")
+    for path in ("digits/plots", "stages/fetch.py", "data/own"):
+        dep = {"path": path, "md5": hash_by_dvc(result / path)}
+        locked["stages"]["evaluate"]["deps"].append(dep)
+    (result / "dvc.lock").write_text(dumps_yaml(locked))
+    check_files(result)
+    for clutter in ("style.pyc", ".style.py", "a/notes.txt"):
+        (result / "digits/plots" / clutter).write_text("no module")
+    (result / files[3]).write_text("another picture, with which nothing has run yet")
+    check_files(result)
+    (result / files[1]).write_text("edited")
+    (result / files[2]).unlink()
+    sentence = r"digits/plots, stages/fetch\.py changed since these results were made \(`dvc repro`"
+    with pytest.raises(NotOneResult, match=sentence):
         check_files(result)
 
 

@@ -104,6 +104,9 @@ def test_what_was_edited_and_has_not_run_is_named(project: Project, says: Says) 
     style.write_text(style.read_text(encoding="utf-8") + "# x\n", encoding="utf-8")
     assert "digits/plots changed since" in says("compare", "main", code=NOT_ONE)
     assert "the same" in says("compare", "main", "--validation")
+    runs = len(project.runs())
+    assert "digits/plots changed since" in project.dvc("repro", "-sf", "track", fails=True)
+    assert len(project.runs()) == runs, "no run has one code's metrics and another's patch"
     project.git("reset", "-q", "--hard")
 
     metrics = project.path / "metrics" / "test.json"
