@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
 from digits.common.arrays import SomeRows
 from digits.common.resources import all_threads
+
+if TYPE_CHECKING:  # `compare` reads predictions without scikit-learn, whose import takes .3 seconds
+    from sklearn.pipeline import Pipeline
 
 FILES = ("rows.npy", "labels.npy", "predicted.npy", "scores.npy")
 
@@ -79,7 +81,7 @@ class Predictions:
 
 
 def predict(
-    model: Pipeline, X: NDArray | SomeRows, rows: NDArray[np.int64], y: NDArray, label: str
+    model: "Pipeline", X: NDArray | SomeRows, rows: NDArray[np.int64], y: NDArray, label: str
 ) -> Predictions:
     """Return a fitted model's predictions of some images.
 
@@ -100,7 +102,7 @@ def predict(
     return Predictions(rows, y, decide(scores, has_probability(model)), scores)
 
 
-def decision_scores(model: Pipeline, X: NDArray | SomeRows, label: str) -> NDArray[np.float64]:
+def decision_scores(model: "Pipeline", X: NDArray | SomeRows, label: str) -> NDArray[np.float64]:
     """Score the classes: by probability if the model has one, else by decision function.
 
     Parameters
@@ -137,7 +139,7 @@ def decision_scores(model: Pipeline, X: NDArray | SomeRows, label: str) -> NDArr
     return scores[:, 1] if len(model.classes_) == 2 and scores.ndim == 2 else scores
 
 
-def has_probability(model: Pipeline) -> bool:
+def has_probability(model: "Pipeline") -> bool:
     """Whether the scores of a model are probabilities."""
     return hasattr(model, "predict_proba")
 
