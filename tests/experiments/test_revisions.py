@@ -72,7 +72,8 @@ def test_revisions_of_every_kind(
     run = subprocess.run(
         command,
         cwd=project.path,
-        env=project.env | without(tmp_path / "without", "mlflow", "matplotlib"),
+        env=project.env
+        | without(tmp_path / "without", "mlflow", "matplotlib", "sklearn", "pandas"),
         capture_output=True,
         text=True,
         check=False,
