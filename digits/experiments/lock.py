@@ -207,14 +207,14 @@ def check_files(root: Path) -> None:
 
 def _edited_code(root: Path, lock: Lock) -> list[str]:
     """The code that changed since the stages ran with it; data of one's own is no code."""
-    edited = [
-        dep["path"]
+    made = lock.hashes()
+    ran_with = dict.fromkeys(  # most code is of several stages
+        (dep["path"], dep["md5"])
         for name in STAGES["test"]
         for dep in lock.stages[name].get("deps", [])
-        if not dep["path"].startswith("data/")
-        and dep["path"] not in lock.hashes()
-        and dvc_hash(root / dep["path"], "*.py") != dep["md5"]
-    ]
+        if dep["path"] not in made and not dep["path"].startswith("data/")
+    )
+    edited = [path for path, md5 in ran_with if dvc_hash(root / path, "*.py") != md5]
     return list(dict.fromkeys(edited))
 
 
