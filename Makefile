@@ -51,7 +51,7 @@ test-ui: .venv/ready ## the MLflow UI in a real browser, in about 2 minutes (nee
 	$(BIN)/python -m pytest tests/ui -m browser
 
 test-services: .venv/services ## what machines share, on 127.0.0.1: PostgreSQL and an S3 API (needs Debian's postgresql), a Dask cluster (5 minutes)
-	$(BY_FILE) tests/pipeline -m services
+	$(BY_FILE) tests/common tests/docs tests/pipeline -m services
 
 test-growth: .venv/ready ## memory and time of the stages with 80,000 to 520,000 images (3 minutes, 1 GB of disk)
 	$(BIN)/python -m pytest tests/growth -m growth
@@ -73,7 +73,7 @@ draw: .venv/ready ## a page on 127.0.0.1 to draw digits on: read as one draws, k
 	$(BIN)/python -m digits draw --model "$(MODEL)" --port "$(PORT)"
 draw: PORT = 5002
 
-bench: .venv/ready ## errors against seconds, beside networks and scikit-learn: docs/benchmarks.md; and five smaller benches (a quiet machine, an hour and a half)
+bench: .venv/services ## errors against seconds, beside networks and scikit-learn: docs/benchmarks.md; and five smaller benches (a quiet machine, an hour and a half)
 	$(BIN)/python -m bench.verdicts
 	$(BIN)/python -m bench.against_notebook
 	$(BIN)/python -m bench.batch_size
@@ -103,5 +103,5 @@ moved:
 
 # The extras, and what answers as S3 does.
 .venv/services: .venv/ready pyproject.toml
-	$(BIN)/python -m pip install --quiet '.[postgres,s3]' 'moto[s3]>=5.2,<6'
+	$(BIN)/python -m pip install --quiet '.[cluster,postgres,s3]' 'moto[s3]>=5.2,<6'
 	@touch $@

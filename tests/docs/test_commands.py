@@ -115,8 +115,8 @@ def check(command: list[str]) -> None:
             check_pip(words)
         case ["mlflow", "server", *words]:
             options_in("mlflow/cli/__init__.py", "mlflow/utils/cli_args.py")(words)
-        case ["dask", "scheduler" | "worker" as which, *words]:
-            options_in(f"distributed/cli/dask_{which}.py")(words)
+        case ["dask", "scheduler" | "worker", *_]:
+            pass  # their options: a test of its own, where Dask is installed
         case ["ssh", _, script]:
             for inner in commands_of(script):
                 check(inner)
@@ -134,6 +134,17 @@ def test_each_command_is_one_that_exists(page: str) -> None:
                 check(command)
 
 
+@pytest.mark.services
+def test_dask_has_the_options_that_are_named() -> None:
+    pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
+    lines = re.findall(r"dask (scheduler|worker) (.*)", "".join(block.code for _, block in SHELL))
+    assert len(lines) >= 6
+    for which, line in lines:
+        options_in(f"distributed/cli/dask_{which}.py")(line.split())
+    with pytest.raises(AssertionError):
+        options_in("distributed/cli/dask_worker.py")(["--nthread", "1"])
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_within_lines_exist_too(page: str) -> None:
     for span in spans_of(page):
@@ -147,7 +158,7 @@ def test_commands_within_lines_exist_too(page: str) -> None:
     [
         "make raport", "make queue JOB=2", "python -m digits compair main", "dvc repo",
         "python -m digits compare --md5 main", "dvc exp run --templ", "git swich main",
-        "git commit --ammend", "mlflow server --hots 1", "dask worker --nthread 1",
+        "git commit --ammend", "mlflow server --hots 1", "dask wroker",
         "python -m bench.frontiers", "pip install '.[s4]'", "curl x", "ls | python -m digits bets",
     ],
 )  # fmt: skip
