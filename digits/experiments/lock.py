@@ -14,7 +14,7 @@ from digits.params.nested import flatten, with_overrides
 
 Part = Literal["test", "validation"]
 
-LOCK, PARAMS = "dvc.lock", "params.yaml"
+LOCK, PARAMS, PIPELINE = "dvc.lock", "params.yaml", "dvc.yaml"
 MAX_NAMED = 4  # of the params or files that differ
 
 # The stages that make what is known of each part. `track` makes no result, it only reports.
@@ -206,7 +206,7 @@ def check_files(root: Path) -> None:
 
 
 def _edited_code(root: Path, lock: Lock) -> list[str]:
-    """The code that changed since the stages ran with it; data of one's own is no code."""
+    """The code and commands that changed since the stages ran; data of one's own is no code."""
     made = lock.hashes()
     ran_with = dict.fromkeys(  # most code is of several stages
         (dep["path"], dep["md5"])
@@ -215,7 +215,13 @@ def _edited_code(root: Path, lock: Lock) -> list[str]:
         if dep["path"] not in made and not dep["path"].startswith("data/")
     )
     edited = [path for path, md5 in ran_with if dvc_hash(root / path, "*.py") != md5]
-    return list(dict.fromkeys(edited))
+    pipeline = parse_yaml((root / PIPELINE).read_bytes(), PIPELINE)["stages"]
+    commands = [
+        f"the command of {name} in {PIPELINE}"
+        for name in STAGES["test"]
+        if pipeline.get(name, {}).get("cmd") != lock.stages[name].get("cmd")
+    ]
+    return list(dict.fromkeys(edited)) + commands
 
 
 def enumerate_names(names: list[str]) -> str:

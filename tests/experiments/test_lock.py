@@ -113,7 +113,7 @@ def hash_by_dvc(path: Path) -> str:
 
 @pytest.fixture
 def result(tmp_path: Path) -> Path:
-    """A folder that is one result: params.yaml, dvc.lock, and the files that it names."""
+    """A folder that is one result: params.yaml, dvc.yaml, dvc.lock, and the files that it names."""
     for file in ("models/b/c.npy", "models/b.npy", "models/ä.npy", "data/predictions/scores.npy"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(f"of {file}")
@@ -123,6 +123,8 @@ def result(tmp_path: Path) -> Path:
     stages["evaluate"]["outs"][0]["md5"] = predictions
     (tmp_path / "dvc.lock").write_text(dumps_yaml({"schema": "2.0", "stages": stages}))
     (tmp_path / "params.yaml").write_text(PARAMS)
+    commands = {name: {"cmd": stage["cmd"]} for name, stage in STAGES.items()}
+    (tmp_path / "dvc.yaml").write_text(dumps_yaml({"stages": commands}))
     return tmp_path
 
 
@@ -162,6 +164,14 @@ def test_code_that_changed_since_is_named(result: Path) -> None:
     (result / files[1]).write_text("edited")
     (result / files[2]).unlink()
     sentence = r"digits/plots, stages/fetch\.py changed since these results were made \(`dvc repro`"
+    with pytest.raises(NotOneResult, match=sentence):
+        check_files(result)
+
+
+def test_a_command_that_changed_since_is_named(result: Path) -> None:
+    edited = (result / "dvc.yaml").read_text().replace("cmd: train", "cmd: OMP_NUM_THREADS=1 train")
+    (result / "dvc.yaml").write_text(edited)
+    sentence = r"the command of train in dvc\.yaml changed since these results were made"
     with pytest.raises(NotOneResult, match=sentence):
         check_files(result)
 
