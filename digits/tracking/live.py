@@ -9,11 +9,14 @@ warning.
 """
 
 import logging
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from digits.common.errors import BadInput
@@ -53,7 +56,7 @@ class LiveRun:
         if self._store and self._answers:
             # A store that did not answer is not asked again: every question could cost seconds.
             # `track` logs what is missing.
-            self._answers = _attempt(
+            self._answers = _attempt_whole(
                 partial(self._store.log_metrics, self._run_id, values, prefix, step)
             )
 
@@ -87,7 +90,7 @@ class LiveRun:
         if not self._store:
             return
         key = result_key(self._params, file_sha256(model))
-        if not _attempt(partial(self._finish, self._store, key, cost)):
+        if not _attempt_whole(partial(self._finish, self._store, key, cost)):
             note = {"store": self._store.name, "run_id": self._run_id, "cost": dict(cost)}
             _attempt(partial(self._leave_note, unfinished_run_file(self._store.folder, key), note))
 
@@ -109,7 +112,7 @@ class LiveRun:
     def close(self, status: str) -> None:
         """End the run as FINISHED, FAILED or KILLED."""
         if self._store and self._answers:
-            _attempt(partial(self._close, self._store, status))
+            _attempt_whole(partial(self._close, self._store, status))
 
     def _close(self, store: "Store", status: str) -> None:
         if store.client.get_run(self._run_id).info.lifecycle_stage == "active":
@@ -138,7 +141,7 @@ def live_run(folder: Path, params: Mapping[str, Any]) -> Iterator[LiveRun]:
         store.sweep()
         begun.append(LiveRun(params, store, store.create_run(params, {})))
 
-    _attempt(begin)
+    _attempt(begin)  # a server may not answer for long: this can be interrupted
     run = begun[0] if begun else LiveRun(params)
     try:
         yield run
@@ -146,6 +149,29 @@ def live_run(folder: Path, params: Mapping[str, Any]) -> Iterator[LiveRun]:
         run.close("FAILED" if isinstance(error, Exception) else "KILLED")
         raise
     run.close("FINISHED")
+
+
+def _attempt_whole(work: Callable[[], Any]) -> bool:
+    """As `_attempt`, and an exit that is asked for meanwhile comes after it.
+
+    Amid a statement the exit would close the connection under SQLAlchemy, which then shows a
+    traceback, or it would be lost where Python lets no exception out.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals come to that one alone
+        return _attempt(work)
+    asked: list[int] = []
+
+    def put_off(number: int, _: FrameType | None) -> None:
+        asked.append(number)
+
+    handlers = {each: signal.signal(each, put_off) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        return _attempt(work)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if asked:
+            signal.raise_signal(asked[0])
 
 
 def _attempt(work: Callable[[], Any]) -> bool:

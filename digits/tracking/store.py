@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 # Else it names each table that it makes, and shows a traceback of what is said in a sentence here.
 logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
 
+# Else it shows a traceback of a connection that was closed, as the process was asked to exit.
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # else it names each retry
 
 BATCH = 1000  # metrics that MLflow takes at once

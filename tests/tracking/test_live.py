@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import psutil
@@ -17,6 +18,7 @@ from digits.tracking.live import live_run
 from digits.tracking.lookup import KEY, has_complete_run
 from digits.tracking.store import Store
 from digits.training.options import Epoch, FitName
+from stages.runner.process import exit_on_signals
 from tests.runs import (
     EVALUATION,
     PARAMS,
@@ -84,6 +86,33 @@ class TestLiveRun:
         assert caught.value is error
         (run,) = (run for run in runs(shared) if run.info.run_id not in before)
         assert run.info.status == status and KEY not in run.data.tags
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_an_exit_that_is_asked_for_amid_a_statement_comes_after_it(
+        self, shared: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        log_metrics = Store.log_metrics
+
+        def interrupted(store: Store, *arguments: Any) -> None:
+            os.kill(os.getpid(), number)
+            log_metrics(store, *arguments)
+
+        monkeypatch.setattr(Store, "log_metrics", interrupted)
+        before = {run.info.run_id for run in runs(shared)}
+        handlers = [(each, signal.getsignal(each)) for each in (signal.SIGTERM, signal.SIGINT)]
+        try:
+            exit_on_signals()
+            with (
+                pytest.raises(SystemExit, match=str(128 + number)),
+                live_run(shared, PARAMS) as run,
+            ):
+                run.log_metrics({"accuracy": 0.5}, "validation")
+        finally:
+            for each, handler in handlers:
+                signal.signal(each, handler)
+        (run_of_it,) = (run for run in runs(shared) if run.info.run_id not in before)
+        assert run_of_it.info.status == "KILLED"
+        assert run_of_it.data.metrics == {"validation/accuracy": 0.5}
 
     @pytest.mark.slow
     def test_of_a_killed_process_is_swept_and_that_of_a_living_one_is_not(
