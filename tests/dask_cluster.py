@@ -4,10 +4,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from tests.scratch import Project
 
+needs_dask = pytest.mark.skipif(
+    find_spec("distributed") is None, reason="Dask is not installed: pip install '.[cluster]'"
+)
 LONG = 600  # seconds; on a machine of usual speed it takes 20
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from digits.common.cluster import connect
 from digits.common.errors import BadInput
+from tests.dask_cluster import needs_dask
 from tests.runs import free_port
 
-pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, needs_dask]
 
 
 def test_a_scheduler_that_does_not_answer_is_a_sentence_within_seconds() -> None:

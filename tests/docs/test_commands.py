@@ -14,6 +14,7 @@ from dvc.cli.parser import get_main_parser
 
 from digits.__main__ import _parser
 from digits.common.errors import BadInput
+from tests.dask_cluster import needs_dask
 from tests.imports import ROOT, own_file
 from tests.pages import PAGES, blocks_of, commands_of, spans_of
 
@@ -135,8 +136,8 @@ def test_each_command_is_one_that_exists(page: str) -> None:
 
 
 @pytest.mark.services
+@needs_dask
 def test_dask_has_the_options_that_are_named() -> None:
-    pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
     lines = re.findall(r"dask (scheduler|worker) (.*)", "".join(block.code for _, block in SHELL))
     assert len(lines) >= 6
     for which, line in lines:

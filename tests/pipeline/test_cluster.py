@@ -10,12 +10,11 @@ import pytest
 
 from digits.experiments.git import list_experiments, read_file
 from digits.experiments.queue import read_queue
-from tests.dask_cluster import LONG, says, scheduler, started, worker
+from tests.dask_cluster import LONG, needs_dask, says, scheduler, started, worker
 from tests.runs import MlflowServer, free_port
 from tests.scratch import Project, assert_complete, wait_until
 
-pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, needs_dask]
 
 NAMES = [f"k-{number}" for number in range(1, 9)]
 

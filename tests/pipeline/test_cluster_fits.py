@@ -16,13 +16,12 @@ import pytest
 
 from digits.common.errors import BadInput
 from digits.training import cluster
-from tests.dask_cluster import LONG, says, scheduler, worker
+from tests.dask_cluster import LONG, needs_dask, says, scheduler, worker
 from tests.imports import ROOT
 from tests.runs import free_port
 from tests.scratch import Project, wait_until
 
-pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, needs_dask]
 
 # Trees, pairs of classes in two threads, and folds.
 EXPERIMENTS: dict[str, dict[str, Any]] = {
