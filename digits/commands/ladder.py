@@ -5,11 +5,16 @@ brings one into the workspace.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from digits.commands.options import add_jobs
+from digits.commands.output import text_table
 from digits.common.errors import BadInput
 from digits.experiments.git import ROOT, check_repository
+
+if TYPE_CHECKING:
+    from digits.experiments.ladder_table import Row
 
 HELP = "run the experiments of ladder.yaml that have not run yet, and write docs/ladder.md"
 
@@ -27,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Run what has not run, then write and print the table."""
+    """Run what has not run, write the table, and print its rows of the rungs asked for."""
     from digits.experiments.cluster import why_failed
     from digits.experiments.ladder import choose_rungs, read_ladder
     from digits.experiments.ladder_runs import find_experiments, read_results, run_rungs
@@ -36,18 +41,48 @@ def run(arguments: argparse.Namespace) -> None:
     check_repository(ROOT)
     ladder = read_ladder(ROOT / "ladder.yaml")
     rungs = choose_rungs(ladder, " ".join(arguments.rungs))
-    run_rungs(ROOT, ladder, rungs, arguments.jobs)
-    commits = find_experiments(ROOT, ladder)
-    results = {name: read_results(ROOT, commit) for name, commit in commits.items()}
-    comparisons = compare_neighbours(ROOT, ladder, commits)
     table_file = ROOT / "docs" / "ladder.md"
     page = table_file.read_text(encoding="utf-8") if table_file.exists() else ""
     before = read_table(page, ladder)
+    commits = find_experiments(ROOT, ladder)
+    if missing := [rung for rung in rungs if rung.name not in commits]:
+        print(_forecast([rung.name for rung in missing], before), flush=True)
+        run_rungs(ROOT, ladder, missing, arguments.jobs)
+        commits = find_experiments(ROOT, ladder)
+    results = {name: read_results(ROOT, commit) for name, commit in commits.items()}
+    comparisons = compare_neighbours(ROOT, ladder, commits)
     text = ladder_markdown(ladder, results, _training_costs(commits), comparisons, before)
     table_file.write_text(text, encoding="utf-8", newline="\n")
-    print(text.partition("###")[0])
+    rows = read_table(text, ladder)
+    print(_rows_text(rows[rung.name] for rung in rungs if rung.name in rows))
     if failed := [rung.name for rung in rungs if rung.name not in commits]:
         raise BadInput(f"{', '.join(failed)} did not finish: {why_failed()}")
+
+
+def _forecast(names: list[str], before: Mapping[str, "Row"]) -> str:
+    """Which rungs will run, and how long they trained when the table was written."""
+    seconds = [before[name].seconds.replace(",", "") for name in names if name in before]
+    known = sum(map(int, filter(None, seconds)))
+    past = f" Training took {known:,} seconds when docs/ladder.md was written." if known else ""
+    return f"Running {', '.join(names)}.{past}"
+
+
+def _rows_text(rows: Iterable["Row"]) -> str:
+    """Rows of the table as text for a terminal, and where the whole table is."""
+    header = ("rung", "published", "measured", "verdict", "test accuracy", "errors", "seconds")
+    cells = [
+        [
+            row.name,
+            row.published.replace("<br>", "\n"),
+            row.measured.replace("<br>", "\n"),
+            row.verdict,
+            row.test_accuracy,
+            row.errors,
+            row.seconds,
+        ]
+        for row in rows
+    ]
+    return f"{text_table(header, cells, 'lllllrr')}\n\nAll rungs: docs/ladder.md"
 
 
 def _training_costs(commits: Mapping[str, str]) -> dict[str, dict[str, float]]:

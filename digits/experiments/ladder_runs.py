@@ -61,7 +61,7 @@ def _read_params(root: Path, commit: str) -> dict[str, Any] | None:
 
 
 def run_rungs(root: Path, ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
-    """Queue the rungs that have no experiment yet, and run the queue.
+    """Queue rungs that have no experiment yet, and run the queue.
 
     Parameters
     ----------
@@ -81,13 +81,9 @@ def run_rungs(root: Path, ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
     BadInput
         As `check_experiments_can_run` and `run_queued`.
     """
-    experiments = find_experiments(root, ladder)
-    missing = [rung for rung in rungs if rung.name not in experiments]
-    if not missing:
-        return
     check_experiments_can_run(root)
     queued = read_queue(root).left.values()
-    for rung in missing:
+    for rung in rungs:
         if rung.name not in queued:
             _queue_rung(root, ladder, rung)
     run_queued(root, jobs)

@@ -43,6 +43,11 @@ class Row(NamedTuple):
     compared: str
 
     @property
+    def name(self) -> str:
+        """Of the rung, which is a link in the table."""
+        return self.rung[1:].partition("]")[0]
+
+    @property
     def results(self) -> tuple[str, ...]:
         """What was measured; the verdict on it depends on what was published, too."""
         return self.measured, self.test_accuracy, self.errors
@@ -269,8 +274,9 @@ def read_table(text: str, ladder: Ladder) -> dict[str, Row]:
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("| [") and len(cells) == len(Row._fields):
             row = Row(*cells)
-            name = row.rung[1:].partition("]")[0]
-            was_edited = name in settings and settings[name] != settings_before.get(name)
+            was_edited = row.name in settings and (
+                settings[row.name] != settings_before.get(row.name)
+            )
             if row.measured != NOT_RUN and not was_edited:
-                rows[name] = row
+                rows[row.name] = row
     return rows

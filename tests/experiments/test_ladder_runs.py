@@ -239,8 +239,9 @@ def test_make_ladder_runs_what_is_missing_and_writes_the_table(
         "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/one", before
     )  # as it is when ladder.yaml or code was edited since
     written = project.path / "docs" / "ladder.md"
-    code, _, said = digits(project, "ladder", "quick")
+    code, printed, said = digits(project, "ladder", "quick")
     assert code == 0
+    assert printed.startswith("Running one.\nrung") and "trees" not in printed
     undo = f"git update-ref refs/exps/{head[:2]}/{head[2:]}/one {before}"
     assert (
         f"the experiment one is of other params or code and makes room: `{undo}` brings it back"
