@@ -6,6 +6,7 @@ Views and its links to share.
 """
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import mlflow
@@ -13,6 +14,9 @@ import mlflow
 TITLE = "digits"  # the view's name in the menu Views, and its key
 
 TAG = f"mlflow.sharedViewState.{TITLE}"
+
+RUNS = 100  # as many of the newest are looked at for params that differ
+MOST = 2  # columns of params that differ, beside those that are always there
 
 # In pixels: wide enough for the names at their heads, and together for a window 1700 wide.
 NAME = "attributes.`Run Name`"  # the column that is always there
@@ -29,10 +33,16 @@ WIDTHS = {
 
 
 def save_view(client: mlflow.MlflowClient, experiment_id: str) -> None:
-    """Write the view into the experiment, unless somebody has changed it in the browser."""
+    """Write the view into the experiment, unless somebody has changed it in the browser.
+
+    It has the columns of `WIDTHS`, and those of the params in which the newest runs differ.
+    """
     saved = client.get_experiment(experiment_id).tags.get(TAG)
-    if saved != _view() and not _changed_by_hand(saved):
-        client.set_experiment_tag(experiment_id, TAG, _view())
+    if _changed_by_hand(saved):
+        return
+    view = _view(_differing_params(client, experiment_id))
+    if saved != view:
+        client.set_experiment_tag(experiment_id, TAG, view)
 
 
 def url(host: str, experiment_id: str) -> str:
@@ -41,11 +51,34 @@ def url(host: str, experiment_id: str) -> str:
     return f"{host}/#/experiments/{experiment_id}/runs?{query}"
 
 
-def _view() -> str:
+def _differing_params(client: mlflow.MlflowClient, experiment_id: str) -> list[str]:
+    """Those that a run has otherwise than the run before it; of the newest runs first."""
+    newest = client.search_runs(
+        [experiment_id], order_by=["attributes.start_time DESC"], max_results=RUNS
+    )
+    differing = dict.fromkeys(
+        name
+        for after, before in pairwise(run.data.params for run in newest)
+        for name in sorted(after)
+        if name in before and after[name] != before[name] and column(name) not in WIDTHS
+    )
+    return list(differing)[:MOST]
+
+
+def column(param: str) -> str:
+    """The name of a param's column."""
+    return f"params.`{param}`"
+
+
+def _view(params: list[str]) -> str:
+    widths = {column(name): 50 + 7 * len(name) for name in params}
+    fixed = list(WIDTHS.items())
+    last = max(n for n, (column, _) in enumerate(fixed, 1) if column.startswith("params."))
+    widths = dict(fixed[:last]) | widths | dict(fixed[last:])
     state = {
-        "selectedColumns": list(WIDTHS),
-        "columnOrder": [NAME, *WIDTHS],
-        "columnWidths": {NAME: 210} | WIDTHS,
+        "selectedColumns": list(widths),
+        "columnOrder": [NAME, *widths],
+        "columnWidths": {NAME: 210} | widths,
     }
     # No clock: a time of change other than 0 then says that the browser wrote it.
     return json.dumps({"name": TITLE, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)})

@@ -43,6 +43,29 @@ def test_names_the_columns_in_their_order(client: mlflow.MlflowClient, experimen
     assert state["columnOrder"] == list(state["columnWidths"]) == [NAME, *WIDTHS]
 
 
+def test_names_the_params_in_which_the_newest_runs_differ(
+    client: mlflow.MlflowClient, experiment: str
+) -> None:
+    """Beside those that are always there, as many as the window is wide enough for."""
+    common = {"train.model": "svm", "train.copies": "all", "split.seed": "1", "target": "digit"}
+    for number, changed in enumerate(
+        (
+            {"split.seed": "2"},
+            {"target": "5"},
+            {"train.model": "knn", "models.knn.n_neighbors": "4"},
+            {"train.model": "knn", "models.knn.n_neighbors": "5"},
+            {"train.model": "knn", "models.knn.n_neighbors": "5", "train.copies": "none"},
+        )
+    ):
+        run = client.create_run(experiment, start_time=1 + number)
+        for name, value in (common | changed).items():
+            client.log_param(run.info.run_id, name, value)
+    save_view(client, experiment)
+    selected = json.loads(json.loads(saved(client, experiment))["state"])["selectedColumns"]
+    differing = ["params.`train.copies`", "params.`models.knn.n_neighbors`"]
+    assert selected == [*list(WIDTHS)[:2], *differing, *list(WIDTHS)[2:]]
+
+
 @pytest.mark.parametrize(
     "before",
     [
