@@ -73,7 +73,7 @@ def column(param: str) -> str:
 def _view(params: list[str]) -> str:
     widths = {column(name): 50 + 7 * len(name) for name in params}
     fixed = list(WIDTHS.items())
-    last = max(n for n, (column, _) in enumerate(fixed, 1) if column.startswith("params."))
+    last = max(n for n, (name, _) in enumerate(fixed, 1) if name.startswith("params."))
     widths = dict(fixed[:last]) | widths | dict(fixed[last:])
     state = {
         "selectedColumns": list(widths),

@@ -16,9 +16,9 @@ from tests.served import DATA
 TRAINED = ["train", "evaluate"]  # and `track`, by what these make
 # An edit, the file, and the stages whose own dependencies it changes.
 EDITS: list[tuple[str, str, list[str]]] = [
-    ("a log line in tracking", "digits/tracking/live.py", []),
+    ("a log line in tracking", "digits/tracking/live.py", ["track"]),
     ("what completes a run", "digits/tracking/completion.py", ["track"]),
-    ("a look-up in tracking", "digits/tracking/registry.py", []),
+    ("a look-up of runs", "digits/experiments/revisions.py", []),
     ("a paired test", "digits/experiments/paired.py", []),
     ("a threshold", "digits/metrics/curves.py", ["evaluate"]),
     ("a metric", "digits/metrics/classification.py", ["train", "evaluate"]),
