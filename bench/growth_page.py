@@ -59,12 +59,12 @@ def page(lines: Lines) -> str:
     copies = sorted({line["copies"] for line in lines})
     parts = [
         "# Growth with the number of images",
-        f"Written by `python -m bench.growth`. The training images of {first['dataset']} with "
-        f"{_listed(copies)} distorted copies of each: {_listed(sizes)} images. Each stage ran in a "
-        "process of its own, without DVC, which keeps a second copy of what a stage writes in its "
-        "cache where the disk cannot share one. `augment` writes the images; `train` reads them "
-        "from the disk for one epoch of softmax regression on the pixels, once without the fold "
-        "held out and once with all; `evaluate` reads the test images, whose number stays the "
+        f"Written by `python -m bench.growth`. Half of the training images of {first['dataset']} "
+        f"with {_listed(copies)} distorted copies of each: {_listed(sizes)} images. Each stage ran "
+        "in a process of its own, without DVC, which keeps a second copy of what a stage writes in "
+        "its cache where the disk cannot share one. `augment` writes the images; `train` reads "
+        "them from the disk for one epoch of softmax regression on the pixels, once without the "
+        "fold held out and once with all; `evaluate` reads the test images, whose number stays the "
         f"same. Medians of {len(runs)} runs on {first['cores']} cores of {first['processor']}, on "
         "which ten million additions in a Python loop took "
         f"{statistics.median(loops):.2f} s (median before each run; {min(loops):.2f} to "

@@ -151,9 +151,9 @@ def test_a_stage_that_holds_all_images_is_found(project: Path, by_copies: list[C
 
 def test_the_bench_writes_its_page_and_picture(newcomer: Project, tmp_path: Path) -> None:
     """It measures the last commit, on scikit-learn's small digits."""
-    command = ["-m", "bench.growth", "--dataset", "digits_8x8", "--copies", "0", "2", "--runs", "1"]
+    command = ["-m", "bench.growth", "--dataset", "digits_8x8", "--copies", "1", "3", "--runs", "1"]
     newcomer.run(sys.executable, *command, "--out", str(tmp_path))
     text = (tmp_path / "benchmarks_growth.md").read_text(encoding="utf-8")
-    assert "| stage | 1,497 images | 4,491 images | exponent |" in text
+    assert "| stage | 1,496 images | 2,992 images | exponent |" in text
     assert (tmp_path / "growth.png").stat().st_size > 1_000
     assert not [*(newcomer.path / ".bench").glob("tmp*")]
