@@ -89,7 +89,9 @@ lock: .venv/ready ## pin the newest allowed packages in requirements.lock and to
 		$$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock)
 lock: UV = --universal --generate-hashes --no-emit-index-url --fork-strategy fewest --python-version 3.11 --quiet
 
-PINNED = --quiet --require-hashes -r requirements.lock -r tools.lock
+PINNED = --require-hashes -r requirements.lock -r tools.lock
+# uv, where it is, takes seconds, pip a minute; but pip may be set to an index that uv does not know.
+install = (command -v uv >/dev/null && uv pip install --python $(BIN)/python --quiet $(1)) || $(BIN)/python -m pip install --quiet $(1)
 
 # An environment knows its own place: where the folder was moved or copied to, it is made again.
 MOVED := $(shell [ ! -e .venv/ready ] || (cd .venv && grep -qsF "$$(pwd -P)" */activate) || echo --clear)
@@ -97,11 +99,11 @@ moved:
 .venv/ready: requirements.lock tools.lock $(if $(MOVED),moved)
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python %d.%d is too old, allowed is 3.11 or later: make PYTHON=python3.11 ..." % sys.version_info[:2])'
 	$(PYTHON) -m venv $(MOVED) .venv
-	@# uv, where it is, takes seconds, pip a minute; but pip may be set to an index that uv does not know.
-	(command -v uv >/dev/null && uv pip install --python $(BIN)/python $(PINNED)) || $(BIN)/python -m pip install $(PINNED)
+	$(call install,$(PINNED))
 	@touch $@
 
 # The extras, and what answers as S3 does.
+EXTRAS = '.[cluster,postgres,s3]' 'moto[s3]>=5.2,<6'
 .venv/services: .venv/ready pyproject.toml
-	$(BIN)/python -m pip install --quiet '.[cluster,postgres,s3]' 'moto[s3]>=5.2,<6'
+	$(call install,$(EXTRAS))
 	@touch $@
