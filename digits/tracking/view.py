@@ -18,11 +18,11 @@ TAG = f"mlflow.sharedViewState.{TITLE}"
 RUNS = 100  # as many of the newest are looked at for params that differ
 MOST = 2  # columns of params that differ, beside those that are always there
 
-# In pixels: wide enough for the names at their heads, and together for a window 1700 wide.
+# In pixels: wide enough for the names at their heads, and for a window 1700 wide, of which the last
+# column can be outside where a param differs.
 NAME = "attributes.`Run Name`"  # the column that is always there
 WIDTHS = {
     "params.`train.model`": 100,
-    "params.`train.features`": 120,
     "metrics.`test/accuracy`": 110,
     "metrics.`test/accuracy_low`": 135,
     "metrics.`test/accuracy_high`": 140,
@@ -71,10 +71,8 @@ def column(param: str) -> str:
 
 
 def _view(params: list[str]) -> str:
-    widths = {column(name): 50 + 7 * len(name) for name in params}
-    fixed = list(WIDTHS.items())
-    last = max(n for n, (name, _) in enumerate(fixed, 1) if name.startswith("params."))
-    widths = dict(fixed[:last]) | widths | dict(fixed[last:])
+    model, *metrics = WIDTHS.items()
+    widths = dict([model, *((column(name), 50 + 7 * len(name)) for name in params), *metrics])
     state = {
         "selectedColumns": list(widths),
         "columnOrder": [NAME, *widths],
