@@ -1,5 +1,6 @@
 """DVC's repository, in the workspace or as it is in a commit."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,3 +45,11 @@ def _open(root: Path, commit: str) -> Repo:
     below = root.resolve().relative_to(Path(scm.root_dir).resolve()).as_posix()
     place = "/" if below == "." else f"/{below}"
     return Repo(place, fs=GitFileSystem(scm=scm, rev=commit), scm=scm)
+
+
+def install_command(error: Exception) -> str:
+    """What installs the library that DVC needs for its remote; empty if it lacks none."""
+    match = re.search(r"requires '([\w-]+)' to be installed", str(error))
+    if not match:
+        return ""
+    return "`pip install '.[s3]'`" if match[1] == "dvc-s3" else f"`pip install {match[1]}`"

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from digits.common.errors import BadInput
 from digits.experiments.lock import LOCK, PARAMS, Lock, Part, differing_params
 from digits.experiments.names import WORKSPACE, describe_head, find_commit
-from digits.experiments.repository import open_repo
+from digits.experiments.repository import install_command, open_repo
 from digits.experiments.workspace import check_workspace
 from digits.metrics.predictions import Predictions
 from digits.metrics.tables import first_path, parse_table, table_path
@@ -128,7 +128,7 @@ class Result:
         NotCached
             When its predictions are neither in DVC's cache nor on the remote.
         BadInput
-            When it has no results, or in another form.
+            When it has no results, or in another form; when a library for the remote is missing.
         """
         metrics = self.read_metrics(part)
         if metrics.get("n") == 0:
@@ -148,6 +148,11 @@ class Result:
             md5 = self._repo.datafs.checksum(path)
             with self._repo.datafs.open(path, "rb") as file:
                 content: bytes = file.read()
+        except ImportError as error:  # DVC asks for the remote's library, whatever its cache has
+            raise BadInput(
+                f"DVC cannot open its remote ({error}): {install_command(error)} brings what it "
+                "needs."
+            ) from error
         except (OSError, KeyError, DvcException, DataIndexDirError) as error:
             file_here = Path(self._repo.root_dir, path)
             if self.name == WORKSPACE and file_here.is_file():
