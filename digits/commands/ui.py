@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
         save_view(store.client, store.experiment_id)
     address = url(f"http://127.0.0.1:{port}", store.experiment_id)
     place = store.folder if store.file else store.name
-    print(f"MLflow over {place}: {address} (Ctrl-C ends it)", flush=True)
+    print(f"MLflow over {place}: {address} (ready within seconds; Ctrl-C ends it)", flush=True)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     # Not as an argument: all users of the machine see those, and a database's has a password.
     os.environ["MLFLOW_BACKEND_STORE_URI"] = store.uri
