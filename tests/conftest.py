@@ -102,16 +102,17 @@ def _interruptible() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What MLflow and DVC leave in the environment of a test is gone after it."""
-    for name in (
-        "MLFLOW_TRACKING_URI",
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT",
-        "DVC_ROOT",
-        "DVC_EXP_NAME",
-    ):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
+def _nothing_left() -> Iterator[None]:
+    """What MLflow and DVC leave in the environment is gone after each test.
+
+    Also what they left in a fixture of a module: another module's would write to that store.
+    """
+    names = "MLFLOW_TRACKING_URI MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT DVC_ROOT DVC_EXP_NAME"
+    for name in names.split():
+        os.environ.pop(name, None)
+    yield
+    for name in names.split():
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")
