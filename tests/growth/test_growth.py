@@ -137,11 +137,9 @@ def test_a_stage_that_holds_all_images_is_found(project: Path, by_copies: list[C
     edit(
         project / "stages" / "train.py",
         "    pipeline_options = ",
-        "    data = dataclasses.replace(data, X=data.read(np.arange(len(data.y))))\n"
+        "    from dataclasses import replace\n"
+        "    data = replace(data, X=data.read(np.arange(len(data.y))))\n"
         "    pipeline_options = ",
-    )
-    edit(
-        project / "stages" / "train.py", "import logging\n", "import dataclasses\nimport logging\n"
     )
     write_raw(project, ORIGINALS)
     held = measure(project, COPIES[-1])
