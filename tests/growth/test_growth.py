@@ -111,8 +111,16 @@ def test_time_grows_as_the_images_do(by_copies: list[Cost], start: Cost, stage: 
     assert exponent(images, seconds) < LINEAR, (seconds, begun)
 
 
-def test_memory_of_augment_stays_with_more_originals(by_originals: list[Cost]) -> None:
-    assert growth_of(by_originals, "augment") < FLAT, by_originals
+def test_originals_take_no_more_memory_than_as_many_copies(
+    by_copies: list[Cost], by_originals: list[Cost]
+) -> None:
+    """Of `augment`, which need not even distort them.
+
+    Few originals and many are not compared: of the few it holds so little that what the system
+    keeps of chunks that are done with, some MiB more or less, is a tenth of it.
+    """
+    copies, originals = by_copies[-1]["augment"], by_originals[-1]["augment"]
+    assert originals["memory_mib"] < FLAT * copies["memory_mib"], (copies, originals)
 
 
 def test_memory_of_train_grows_with_more_originals_by_scores(by_originals: list[Cost]) -> None:
