@@ -18,17 +18,17 @@ TAG = f"mlflow.sharedViewState.{TITLE}"
 RUNS = 100  # as many of the newest are looked at for params that differ
 MOST = 2  # columns of params that differ, beside those that are always there
 
-# In pixels: wide enough for the names at their heads, and for a window 1700 wide, of which the last
-# column can be outside where a param differs.
+# In pixels: wide enough for the names at their heads. With a param that differs, they fit a window
+# 1700 wide.
 NAME = "attributes.`Run Name`"  # the column that is always there
 WIDTHS = {
-    "params.`train.model`": 100,
-    "metrics.`test/accuracy`": 110,
+    "params.`train.model`": 95,
+    "metrics.`test/accuracy`": 105,
     "metrics.`test/accuracy_low`": 135,
     "metrics.`test/accuracy_high`": 140,
     "metrics.`validation/accuracy`": 145,
-    "metrics.`test/errors`": 95,
-    "metrics.`cost/train_seconds`": 150,
+    "metrics.`test/errors`": 90,
+    "metrics.`cost/train_seconds`": 145,
 }
 
 
@@ -72,11 +72,11 @@ def column(param: str) -> str:
 
 def _view(params: list[str]) -> str:
     model, *metrics = WIDTHS.items()
-    widths = dict([model, *((column(name), 50 + 7 * len(name)) for name in params), *metrics])
+    widths = dict([model, *((column(name), 40 + 7 * len(name)) for name in params), *metrics])
     state = {
         "selectedColumns": list(widths),
         "columnOrder": [NAME, *widths],
-        "columnWidths": {NAME: 210} | widths,
+        "columnWidths": {NAME: 170} | widths,
     }
     # No clock: a time of change other than 0 then says that the browser wrote it.
     return json.dumps({"name": TITLE, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)})
