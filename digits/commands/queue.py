@@ -20,10 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Start workers and wait for them; in the end say what failed."""
     from digits.experiments.cluster import run_queued, why_failed
-    from digits.experiments.queue import read_queue
 
     check_repository(ROOT)
-    if not read_queue(ROOT).left:
-        print("Nothing is queued: `dvc exp run --queue` queues experiments.")
     if failed := run_queued(ROOT, arguments.jobs):
         raise BadInput(f"{', '.join(failed)} failed: {why_failed()}")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from digits.common import versions
 from digits.common.errors import BadInput
+from digits.common.extras import install_command
 
 # By name: what is sent to the workers takes along what it names, and a module all that it imports.
 from digits.common.versions import other_versions
@@ -54,7 +55,7 @@ def connect(address: str, *sent: ModuleType) -> "Client":
     except ImportError as error:
         raise BadInput(
             f"DASK_SCHEDULER_ADDRESS is set, and {error.name} is not installed: "
-            "`pip install '.[cluster]'` installs it."
+            f"{install_command(error.name or 'distributed')} installs it."
         ) from error
     for module in (sys.modules[__name__], versions, *sent):
         cloudpickle.register_pickle_by_value(module)

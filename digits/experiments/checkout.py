@@ -16,7 +16,7 @@ from dvc_data.hashfile.tree import Tree
 
 from digits.common.errors import BadInput
 from digits.experiments.lock import dvc_hash
-from digits.experiments.repository import install_command, open_repo
+from digits.experiments.repository import install_for_remote, open_repo
 from digits.experiments.revisions import NotCached
 
 
@@ -142,7 +142,7 @@ def _fetch(repo: Repo, hashes: Mapping[str, str]) -> str:
         reason = " (DVC has no remote)"
     except Exception as error:  # noqa: BLE001 (DVC's, the system's, or of the remote's library)
         reason = f" ({' '.join(str(error).split())})"
-        if command := install_command(error):
+        if command := install_for_remote(error):
             reason += f"; {command} brings what DVC needs"
     finally:
         log.setLevel(level)

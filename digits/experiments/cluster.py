@@ -24,7 +24,7 @@ from digits.experiments.cluster_refs import RemoteQueue
 from digits.experiments.cluster_worker import Job, run_job
 from digits.experiments.code import check_experiments_can_run
 from digits.experiments.git import baseline_ref
-from digits.experiments.queue import POLL_SECONDS, progress, read_queue, run_dvc, run_queue
+from digits.experiments.queue import NOTHING, POLL_SECONDS, progress, read_queue, run_dvc, run_queue
 from digits.experiments.repository import open_repo
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def run_on_cluster(root: Path, address: str) -> list[str]:
             raise BadInput("another process sends this queue to the cluster: wait for its end.")
         entries = _read_entries(root)
         if not entries:
+            print(NOTHING)
             return []
         with connect(address, cluster_worker) as client:
             check_experiments_can_run(root)

@@ -23,6 +23,8 @@ from digits.common.resources import n_threads
 from digits.experiments.code import check_experiments_can_run
 from digits.experiments.repository import open_repo
 
+NOTHING = "Nothing is queued: `dvc exp run --queue` queues experiments."
+
 # Reading the queue reads all messages of its workers, which takes a while on a long queue.
 POLL_SECONDS = 5
 
@@ -78,6 +80,8 @@ def run_queue(root: Path, jobs: int) -> list[str]:
     """
     queue = read_queue(root)
     to_do = queue.left
+    if not to_do:
+        print(NOTHING)
     if queue.waiting:
         check_experiments_can_run(root)
     try:

@@ -11,6 +11,7 @@ from dvc.repo import Repo
 from dvc.scm import SCM
 
 from digits.common.errors import BadInput
+from digits.common.extras import install_command
 
 
 @contextmanager
@@ -47,9 +48,7 @@ def _open(root: Path, commit: str) -> Repo:
     return Repo(place, fs=GitFileSystem(scm=scm, rev=commit), scm=scm)
 
 
-def install_command(error: Exception) -> str:
+def install_for_remote(error: Exception) -> str:
     """What installs the library that DVC needs for its remote; empty if it lacks none."""
     match = re.search(r"requires '([\w-]+)' to be installed", str(error))
-    if not match:
-        return ""
-    return "`pip install '.[s3]'`" if match[1] == "dvc-s3" else f"`pip install {match[1]}`"
+    return install_command(match[1]) if match else ""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from digits.common.errors import BadInput
 from digits.experiments.lock import LOCK, PARAMS, Lock, Part, differing_params
 from digits.experiments.names import WORKSPACE, describe_head, find_commit
-from digits.experiments.repository import install_command, open_repo
+from digits.experiments.repository import install_for_remote, open_repo
 from digits.experiments.workspace import check_workspace
 from digits.metrics.predictions import Predictions
 from digits.metrics.tables import first_path, parse_table, table_path
@@ -150,7 +150,7 @@ class Result:
                 content: bytes = file.read()
         except ImportError as error:  # DVC asks for the remote's library, whatever its cache has
             raise BadInput(
-                f"DVC cannot open its remote ({error}): {install_command(error)} brings what it "
+                f"DVC cannot open its remote ({error}): {install_for_remote(error)} brings what it "
                 "needs."
             ) from error
         except (OSError, KeyError, DvcException, DataIndexDirError) as error:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from digits.common.errors import BadInput
+from digits.common.extras import install_command
 from digits.models.svm import MatrixSVC
 
 # Attributes of a fitted SVC of scikit-learn, and their types; None: as they are.
@@ -58,6 +59,6 @@ def _svm() -> ModuleType:
     except ImportError as error:
         raise BadInput(
             "train.engine is intelex, but scikit-learn-intelex is not installed: allowed is "
-            "scikit-learn, or first `.venv/bin/python -m pip install '.[fast]'`."
+            f"scikit-learn, or first {install_command('sklearnex')}."
         ) from error
     return sklearnex.svm

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
+from digits.common.extras import install_command
+
 LONGEST = 600  # letters: MLflow's advice stands at the end of its texts
 
 # What else a client shows to a server.
@@ -19,15 +21,6 @@ _SECRETS = (
 )
 
 _IN_QUERY = r"(?<=[?&]password=)[^&\s]+"  # as PostgreSQL's addresses may have it
-
-# What brings the libraries that this project works without, by the module that is missing.
-_EXTRAS = {
-    "boto3": "s3",
-    "botocore": "s3",
-    "dvc_s3": "s3",
-    "psycopg": "postgres",
-    "psycopg2": "postgres",
-}
 
 
 def accuracy_in_words(metrics: Mapping[str, Any]) -> str:
@@ -65,12 +58,9 @@ def without_password(text: str) -> str:
     return re.sub(r"(?<!/)//(?!/)\S*@", "//", text)
 
 
-def install_command(error: ImportError) -> str:
+def install_missing(error: ImportError) -> str:
     """What installs the library that could not be imported."""
-    module = (error.name or "").partition(".")[0]
-    return (
-        f"`pip install '.[{_EXTRAS[module]}]'`" if module in _EXTRAS else f"`pip install {module}`"
-    )
+    return install_command((error.name or "").partition(".")[0])
 
 
 def _secret_parts() -> Iterator[str]:

@@ -13,7 +13,7 @@ from digits.common.errors import BadInput
 from digits.tracking.database import local_path
 from digits.tracking.hashes import HASHES, MODEL_NAME, check_hashes
 from digits.tracking.lookup import COMPLETE, database
-from digits.tracking.messages import install_command, one_line, without_password
+from digits.tracking.messages import install_missing, one_line, without_password
 from digits.tracking.model_folder import MODEL_FILE
 from digits.tracking.store import Store
 
@@ -135,7 +135,7 @@ def _reading(run: Run, place: str) -> Iterator[None]:
         path = local_path(place)
         cure = "bring them back to that place" if path and not path.exists() else "mend that"
         if isinstance(error, ImportError):
-            cure = install_command(error)
+            cure = install_missing(error)
         raise BadInput(
             f"the files of the run {run.info.run_name} cannot be read from "
             f"{path or without_password(place)} ({one_line(error)}): {cure}."

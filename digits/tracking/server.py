@@ -25,7 +25,7 @@ from digits.common.environment import HTTP_TIMEOUT
 from digits.common.errors import BadInput
 from digits.tracking.database import EXPERIMENT, local_path
 from digits.tracking.lookup import is_postgres
-from digits.tracking.messages import install_command, one_line, without_password
+from digits.tracking.messages import install_missing, one_line, without_password
 
 _RENAME = f"rename its experiment {EXPERIMENT!r}, whose place for files is fixed"
 _KEEP_FILES_ITSELF = (
@@ -125,7 +125,7 @@ def _files_root() -> str:
 def why_not_connected(uri: str, error: Exception) -> str:
     """Why a server or database cannot be used, and what helps, as the first half of a sentence."""
     if isinstance(error, ImportError):
-        return f"{_server(uri)} cannot be used ({one_line(error)}): {install_command(error)}"
+        return f"{_server(uri)} cannot be used ({one_line(error)}): {install_missing(error)}"
     return f"{_server(uri)} does not answer ({one_line(error)})"
 
 
@@ -160,7 +160,7 @@ def why_not_stored(client: MlflowClient, uri: str, experiment_id: str, error: Ex
         return f"{server} failed ({reason})"
     cures = ["mend that"] if is_postgres(uri) else [_KEEP_FILES_ITSELF]
     if isinstance(error, ImportError):
-        cures.insert(0, install_command(error))
+        cures.insert(0, install_missing(error))
     elif place.startswith("s3:"):
         cures.insert(0, _S3_LOGIN)
     cure = ", or ".join(cures)

@@ -11,6 +11,7 @@ from typing import Any
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.environment import PACKAGES
+from digits.common.extras import EXTRAS
 from digits.common.versions import COMPUTING, DRAWING
 from digits.data.transforms import elastic
 from digits.params.nested import flatten
@@ -88,6 +89,10 @@ def test_pip_installs_the_dependencies_alone() -> None:
     """`pip install '.[fast]'` works, and copies no code, which would know no params or data."""
     assert PROJECT["tool"]["setuptools"]["packages"] == []
     assert PROJECT["build-system"]["build-backend"] == "setuptools.build_meta"
+
+
+def test_the_table_of_extras_has_all_that_there_are() -> None:
+    assert {*EXTRAS.values()} == {*PROJECT["project"]["optional-dependencies"]}
 
 
 def test_nothing_unpickles() -> None:

@@ -39,7 +39,7 @@ def test_without_the_package_one_sentence_says_how_to_get_it() -> None:
         IntelexSVC().fit(X[:N], y[:N])
     assert str(caught.value) == (
         "train.engine is intelex, but scikit-learn-intelex is not installed: allowed is "
-        "scikit-learn, or first `.venv/bin/python -m pip install '.[fast]'`."
+        "scikit-learn, or first `pip install '.[fast]'`."
     )
 
 
