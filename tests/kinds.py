@@ -44,7 +44,7 @@ def fresh(kind: str, target: str = "digit", seed: int = 42) -> Pipeline:
     return learned(model, IMAGES[:300], labels, seed, **settings)
 
 
-fitted = functools.cache(fresh)
+fitted = functools.cache(fresh)  # several tests share the model: none may change it
 
 
 def scores_of(model: Pipeline) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from digits.common.errors import BadInput
 from digits.models.persistence import load_model, save_model
-from tests.kinds import fitted
+from tests.kinds import fitted, fresh
 from tests.small import IMAGES, LABELS, file_of, learned
 
 
@@ -200,7 +200,7 @@ def test_a_model_that_answers_but_has_no_probabilities_is_one_clear_sentence(
     tmp_path: Path,
 ) -> None:
     """What reading needs is tried, not only the answers."""
-    model = fitted("knn")
+    model = fresh("knn")
     model[-1]._y = model[-1]._y.astype(complex)
     path = tmp_path / "model.skops"
     path.write_bytes(file_of(model, tmp_path))
