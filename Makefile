@@ -9,10 +9,12 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What needs a browser, servers or minutes has a target of its own.
 PLAIN = not browser and not faults and not services and not growth
+# A thread that has nothing to do sleeps: by default it keeps a core busy for a while, which another test needs.
+SLEEP = OMP_WAIT_POLICY=PASSIVE OPENBLAS_THREAD_TIMEOUT=4
 # Four workers: a test of real commands often waits. One that has nothing left to do takes half of what another has.
-PYTEST = $(BIN)/python -m pytest -n 4 --dist worksteal
+PYTEST = $(SLEEP) $(BIN)/python -m pytest -n 4 --dist worksteal
 # The tests of a file share servers.
-BY_FILE = $(BIN)/python -m pytest -n 2 --dist loadfile
+BY_FILE = $(SLEEP) $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-services test-growth test-faults lint ui serve draw bench lock
 .DEFAULT_GOAL := help
