@@ -82,6 +82,7 @@ def run_queue(root: Path, jobs: int) -> list[str]:
     to_do = queue.left
     if not to_do:
         print(NOTHING)
+        return []
     if queue.waiting:
         check_experiments_can_run(root)
     try:

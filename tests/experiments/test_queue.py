@@ -16,6 +16,8 @@ from digits.experiments import queue
 from digits.experiments.queue import read_queue
 from tests.scratch import Project, assert_complete, wait_until
 
+NOTHING_QUEUED = "Nothing is queued: `dvc exp run --queue` queues experiments.\n"
+
 
 def queue_neighbors(project: Project, name: str, neighbors: int) -> None:
     """Queue an experiment by its name."""
@@ -33,7 +35,7 @@ def test_a_grid_is_worked_off_and_what_fails_is_named(
             f"\n\nimport os\n\nopen({str(seen)!r}, 'a').write(os.environ['DIGITS_THREADS'] + ' ')\n"
         )
     project.commit("writes down on how many threads it works")
-    assert digits(project, "queue") == (0, queue.NOTHING + "\n", "")
+    assert digits(project, "queue") == (0, NOTHING_QUEUED, "")
     shutil.rmtree(project.store)
     project.dvc("exp", "run", "--queue", "-n", "s", "-S", "models.knn.n_neighbors=1,2")
     queue_neighbors(project, "bad", 0)
@@ -86,7 +88,7 @@ def test_what_was_lost_with_a_killed_worker_fails_and_the_rest_is_done(
 
     One after the other in one project, so each failure after the first is another of its name.
     """
-    assert digits(project, "queue") == (0, queue.NOTHING + "\n", "")
+    assert digits(project, "queue") == (0, NOTHING_QUEUED, "")
     lose_on_the_way_to_a_worker(project, monkeypatch)
     stop_workers(project, gate)
 
