@@ -201,6 +201,13 @@ def ran(output: str) -> list[str]:
     return re.findall(r"^> python -m stages (\w+)$", output, re.MULTILINE)
 
 
+def replace_once(file: Path, before: str, after: str) -> None:
+    """Edit a file that has `before` exactly once."""
+    text = file.read_text(encoding="utf-8")
+    assert text.count(before) == 1
+    file.write_text(text.replace(before, after), encoding="utf-8")
+
+
 @contextmanager
 def edited(file: Path) -> Iterator[None]:
     """A file with one more line, or a new one; afterwards it is as before."""

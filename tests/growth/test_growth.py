@@ -15,7 +15,7 @@ import pytest
 from bench.growth import SETTINGS, run_stage, write_params
 from bench.growth_page import exponent
 from digits.data.dataset import DataSet, save_raw
-from tests.scratch import Project
+from tests.scratch import Project, replace_once
 from tests.small import IMAGES, LABELS
 
 pytestmark = [
@@ -129,20 +129,14 @@ def test_memory_of_train_grows_with_more_originals_by_scores(by_originals: list[
     assert many < FLAT * few + more * SCORED / 2**20, by_originals
 
 
-def edit(file: Path, before: str, after: str) -> None:
-    text = file.read_text(encoding="utf-8")
-    assert text.count(before) == 1
-    file.write_text(text.replace(before, after), encoding="utf-8")
-
-
 def test_a_stage_that_holds_all_images_is_found(project: Path, by_copies: list[Cost]) -> None:
     """Were all images in memory at once, if only as bytes, the tests above would fail."""
-    edit(
+    replace_once(
         project / "stages" / "augment.py",
         'write_chunks(augmented / "images.npy", images, n)',
         'np.save(augmented / "images.npy", np.concatenate(list(images)))',
     )
-    edit(
+    replace_once(
         project / "stages" / "train.py",
         "    pipeline_options = ",
         "    from dataclasses import replace\n"

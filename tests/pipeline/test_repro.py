@@ -11,7 +11,9 @@ from dvc.utils.serialize import dumps_yaml
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.tracking.lookup import COMPLETE
-from tests.scratch import ANEW, FIVE, STAGES, Project, assert_complete, ran
+from tests.scratch import ANEW, FIVE, STAGES, Project, assert_complete, ran, replace_once
+
+FIRST_STAGES = ("fetch", "split")
 
 
 def verify(project: Project, fails: bool = False) -> str:
@@ -28,20 +30,40 @@ def test_make_verify_finds_that_two_clean_clones_agree(project: Project) -> None
     assert project.runs() == [], "a run that nobody asked for"
 
 
+def keep_first_stages(project: Project) -> None:
+    """Leave `fetch` and `split` alone in dvc.yaml and dvc.lock: enough for `make verify`."""
+    for name in ("dvc.yaml", "dvc.lock"):
+        content = parse_yaml((project.path / name).read_bytes(), name)
+        content["stages"] = {stage: content["stages"][stage] for stage in FIRST_STAGES}
+        content.pop("plots", None)
+        (project.path / name).write_text(dumps_yaml(content), encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_make_verify_tells_results_that_do_not_come_out_again(project: Project) -> None:
     fold = project.locked("split")["data/split"]
-    first_stages = ("fetch", "split")  # are enough
-    for name in ("dvc.yaml", "dvc.lock"):
-        content = parse_yaml((project.path / name).read_bytes(), name)
-        content["stages"] = {stage: content["stages"][stage] for stage in first_stages}
-        content.pop("plots", None)
-        text = dumps_yaml(content).replace(fold, "0" * 32 + ".dir")
-        (project.path / name).write_text(text, encoding="utf-8")
+    keep_first_stages(project)
+    replace_once(project.path / "dvc.lock", fold, "0" * 32 + ".dir")
     project.commit("folds that this code does not make")
     output = verify(project, fails=True)
-    assert ran(output) == list(first_stages)
+    assert ran(output) == list(FIRST_STAGES)
     assert f"+      md5: {fold}" in output and "byte for byte" not in output
+
+
+@pytest.mark.slow
+def test_make_verify_tells_a_time_stamp_and_a_generator_without_a_seed(project: Project) -> None:
+    keep_first_stages(project)
+    data = project.path / "digits" / "data"
+    stamped = '{"made": __import__("time").time_ns(), "n_train": data.n_train'
+    replace_once(data / "dataset.py", '{"n_train": data.n_train', stamped)
+    replace_once(data / "folds.py", "random_state=seed", "random_state=None")
+    project.edit(split__strategy="shuffled")
+    assert project.repro() == list(FIRST_STAGES)
+    project.commit("results that are others each time")
+    output = verify(project, fails=True)
+    assert ran(output) == list(FIRST_STAGES) and "byte for byte" not in output
+    for stage, out in zip(FIRST_STAGES, ("data/raw", "data/split"), strict=True):
+        assert f"-      md5: {project.locked(stage)[out]}" in output
 
 
 # What each key is a dependency of; what comes after those stages in the DAG runs when their outs
