@@ -1,7 +1,7 @@
 """Full batch against mini-batch: softmax regression on 50,000 images of MNIST, to the same loss.
 
 `python -m bench.batch_size` runs each in a process of its own, through the code that `train` uses,
-prints the table, and draws docs/batch_size.png, which docs/batches.md and `dvc plots show` have.
+prints the table, and draws docs/batch_size.png, which docs/batches.md shows.
 It takes some minutes, in which the machine should have nothing else to do.
 """
 
