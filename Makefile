@@ -16,11 +16,13 @@ PYTEST = $(SLEEP) $(BIN)/python -m pytest -n 4 --dist worksteal
 # The tests of a file share servers.
 BY_FILE = $(SLEEP) $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help repro verify report queue ladder test test-slow test-all test-ui test-services test-growth test-faults lint ui serve draw bench lock
+.PHONY: help setup repro verify report queue ladder test test-slow test-all test-ui test-services test-growth test-faults lint ui serve draw bench lock
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/ready ## the environment alone, in .venv, from the two lock files
 
 repro: .venv/ready ## run what changed: fetch -> split -> augment -> train -> evaluate -> track
 	$(BIN)/python -m dvc repro
@@ -40,7 +42,7 @@ queue: .venv/ready ## run the experiments that `dvc exp run --queue` has queued,
 ladder: .venv/ready ## published numbers against measured ones: docs/ladder.md (RUNGS=quick or RUNGS='knn forest', JOBS=2)
 	$(BIN)/python -m digits ladder "$(RUNGS)" --jobs "$(JOBS)"
 
-test: .venv/ready ## the unit tests, and the main acts by real DVC, git and MLflow (5 minutes)
+test: .venv/ready ## the unit tests, and the main workflows with real DVC, git and MLflow (5 minutes)
 	$(PYTEST) -m 'not slow and $(PLAIN)'
 
 test-slow: .venv/ready ## the other tests by real DVC, git and MLflow
@@ -99,7 +101,7 @@ install = (command -v uv >/dev/null && uv pip install --python $(BIN)/python --q
 MOVED := $(shell [ ! -e .venv/ready ] || (cd .venv && grep -qsF "$$(pwd -P)" */activate) || echo --clear)
 moved:
 .venv/ready: requirements.lock tools.lock $(if $(MOVED),moved)
-	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python %d.%d is too old, allowed is 3.11 or later: make PYTHON=python3.11 ..." % sys.version_info[:2])'
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 15) else "This is Python %d.%d, allowed are 3.11 to 3.14: make PYTHON=python3.11 ..." % sys.version_info[:2])'
 	$(PYTHON) -m venv $(MOVED) .venv
 	$(call install,$(PINNED))
 	@touch $@

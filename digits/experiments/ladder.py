@@ -10,7 +10,7 @@ from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
 from digits.params.fields import Section
 from digits.params.nested import flatten, with_overrides
-from digits.params.schema import Params, parse_params
+from digits.params.schema import Params, parse_params, read_params
 
 
 class Rung(Section):
@@ -54,13 +54,20 @@ class Ladder(Section):
 
 
 def read_ladder(path: Path) -> Ladder:
-    """Read and check ladder.yaml. Raises BadInput naming the first thing that is wrong."""
+    """Read and check ladder.yaml. Raises BadInput naming the first thing that is wrong.
+
+    A family of models that its `base` lacks has the section of the params.yaml beside it: one that
+    was added since, and that no rung uses, is none of its concern.
+    """
     try:
         ladder = Ladder.model_validate(parse_yaml(path.read_text(encoding="utf-8"), path.name))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise BadInput(f"{path.name}: {key}: {first['msg']}.") from None
+    if "models" in ladder.base:
+        today = read_params(path.with_name("params.yaml")).models.model_dump(by_alias=True)
+        ladder.base["models"] = today | ladder.base["models"]
     for rung in ladder.rungs:
         rung_params(ladder, rung)
     return ladder

@@ -60,24 +60,23 @@ class Inverted(ImageTransformer):
 }  # fmt: skip
 
 DATASET: dict[str, Change] = {
-    "digits/data/stripes.py": '''"""A toy data set: the place of a stripe is the digit."""
-
-import numpy as np
-
-from digits.data.dataset import DataSet
-
-
+    "digits/data/loaders.py": [
+        ("\ndef from_table(",
+         '''
 def stripes() -> DataSet:
-    """300 images of 8 x 10 pixels, 200 of them for training."""
+    """300 images of 8 x 10 pixels, 200 of them for training: the place of a stripe is the digit."""
     labels = np.arange(300, dtype=np.uint8) % 10
     images = np.random.default_rng(0).integers(0, 200, (300, 8, 10), np.uint8)
     images[np.arange(300), :, labels] += 55
     return DataSet(images, labels, 200)
-''',
+
+
+def from_table('''),
+    ],
     "digits/params/datasets.py": [
         ("SOURCES: tuple[Source, ...] = (\n",
          "SOURCES: tuple[Source, ...] = (\n"
-         '    Source("stripes", "toy images", "digits.data.stripes:stripes", '
+         '    Source("stripes", "toy images", "digits.data.loaders:stripes", '
          'origin="https://stripes.invalid", licence="none"),\n'),
     ],
     "tests/data/test_stripes.py": "def test_stripes(): ...\n",
@@ -149,6 +148,10 @@ def test_an_addition_takes_few_files_and_is_found_everywhere(
     (run,) = newcomer.runs()
     assert run.data.params["models.bayes.var_smoothing"] == "0.1"
     assert run.data.params["train.features"] == "inverted"
+
+    # The rungs do not need the new family, and are valid with it.
+    ladder = "from digits.experiments.ladder import *; read_ladder(Path('ladder.yaml'))"
+    newcomer.run("python", "-c", ladder)
 
     assert "greet whoever asks" in newcomer.run("python", "-m", "digits", "--help")
     # Both in one process.
