@@ -64,7 +64,8 @@ def track(params: Params, stage: Stage) -> None:
 
 
 def _describe_dataset(dataset: str) -> tuple[str, str, str]:
-    """Return the data set's name, its SHA-256, and its URL or path."""
+    """Return the data set's name, its SHA-256 without extra pictures, and its URL or path."""
     found = find_source(dataset)
     origin = (found[0].origin or found[1]) if found else dataset
-    return dataset, read_json(Path("data/raw/about.json"))["sha256"], origin
+    about = read_json(Path("data/raw/about.json"))
+    return dataset, about.get("sha256_without_extra", about["sha256"]), origin

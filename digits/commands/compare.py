@@ -72,13 +72,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _write_gallery(a: "Revision", b: "Revision", path: Path) -> None:
     from digits.commands.side_by_side import changed_predictions
+    from digits.data.folds import name_classes
     from digits.experiments.revisions import open_result
 
     with open_result(ROOT, b.name) as result:
         images = result.read_array("data/raw/images.npy")[a.predictions.rows]
-    classes = ["no", "yes"] if a.predictions.is_yes_no else [str(digit) for digit in range(10)]
     models = (a.name, a.predictions), (b.name, b.predictions)
-    figure = changed_predictions(images, *models, classes)
+    figure = changed_predictions(images, *models, name_classes(a.params["target"]))
     write_png("--gallery", figure, path)
 
 

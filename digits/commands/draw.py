@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from digits.commands.options import add_port, check_port_is_free
-from digits.commands.readers import open_reader
+from digits.commands.readers import add_model, open_reader
 from digits.common.errors import BadInput
 from digits.experiments.git import ROOT
 
@@ -16,11 +16,7 @@ DRAWN = ROOT / "data" / "own" / "drawn"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The model, where drawings are kept, and where the server listens."""
-    parser.add_argument(
-        "--model",
-        default="workspace",
-        help="workspace (the default), champion, or a run by its id or name",
-    )
+    add_model(parser)
     parser.add_argument(
         "--folder",
         type=Path,

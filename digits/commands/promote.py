@@ -124,7 +124,7 @@ def _compare_with_champion(
         folder = download_validation(store, champion, Path(temporary))
         if folder is None:
             return None
-        champion_predictions = Predictions.load(lambda file: (folder / file).open("rb"))
+        champion_predictions = Predictions.load_folder(folder)
         return compare_validation(champion_predictions, predictions, CONFIDENCE)
 
 

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
 def restore(root: Path, store: "Store", name: str) -> str:
     """Check out a run's commit, apply what was not committed, and have DVC check out the data.
 
-    The branch stays as it is: HEAD is detached.
+    The branch stays as it is: HEAD is detached, unless that commit is HEAD already.
 
     Parameters
     ----------

@@ -30,6 +30,15 @@ def is_clutter(name: str) -> bool:
     return any(fnmatch(name, pattern) for pattern in CLUTTER)
 
 
+def list_modules(folder: Path) -> list[Path]:
+    """Return the Python files below a folder, sorted, without those that are nobody's data."""
+    return sorted(
+        path
+        for path in folder.rglob("*.py")
+        if not any(map(is_clutter, path.relative_to(folder).parts))
+    )
+
+
 def cure_of(error: Exception) -> str | None:
     """Return what to do where there is no room or no right to write; None of any other error."""
     return _CURES.get(_obstacle(error))

@@ -75,10 +75,17 @@ def _refuse_another(digest: str, name: str, pinned: str) -> None:
 
 
 def save_raw(data: DataSet, folder: Path) -> None:
-    """Write a data set to a folder: images.npy, labels.npy, and about.json with its digest."""
+    """Write a data set to a folder: images.npy, labels.npy, and about.json with its digest.
+
+    With pictures for training alone, also the digest without them: models with and without these
+    are validated and tested on the same images.
+    """
     np.save(folder / "images.npy", data.images)
     np.save(folder / "labels.npy", data.labels)
-    extra = {"n_extra": data.n_extra} if data.n_extra else {}
+    extra: dict[str, int | str] = {}
+    if n := data.n_extra:
+        scored = DataSet(data.images[:-n], data.labels[:-n], data.n_train)
+        extra = {"n_extra": n, "sha256_without_extra": scored.sha256}
     write_json(folder / "about.json", {"n_train": data.n_train, "sha256": data.sha256} | extra)
 
 

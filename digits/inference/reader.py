@@ -208,13 +208,7 @@ def _warn_of_versions(model_file: Path) -> None:
 
 
 def _load_calibration(model: Pipeline, folder: Path) -> Calibration:
-    try:
-        predictions = Predictions.load_folder(folder)
-    except (OSError, ValueError, EOFError) as error:
-        raise BadInput(
-            f"{folder} cannot be read as a model's predictions in validation ({error}): "
-            "`dvc repro` makes it again."
-        ) from error
+    predictions = Predictions.load_folder(folder)
     labels = predictions.labels
     truth = labels if predictions.is_yes_no else np.searchsorted(model.classes_, labels)
     return fit_calibration(predictions.scores, truth)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from digits.common.arrays import SomeRows
+from digits.common.errors import BadInput
 from digits.common.resources import all_threads
 
 if TYPE_CHECKING:  # `compare` reads predictions without scikit-learn, whose import takes .3 seconds
@@ -76,8 +77,20 @@ class Predictions:
 
     @classmethod
     def load_folder(cls, folder: Path) -> Self:
-        """Read what `save` wrote into a folder on this machine."""
-        return cls.load(lambda name: (folder / name).open("rb"))
+        """Read what `save` wrote into a folder on this machine.
+
+        Raises
+        ------
+        BadInput
+            When a file of it is missing or damaged.
+        """
+        try:
+            return cls.load(lambda name: (folder / name).open("rb"))
+        except (OSError, ValueError, EOFError) as error:
+            raise BadInput(
+                f"{folder} cannot be read as a model's predictions ({error}): "
+                "`dvc repro` makes it again."
+            ) from error
 
 
 def predict(

@@ -8,6 +8,8 @@ import ast
 from functools import cache
 from pathlib import Path
 
+from digits.common.files import list_modules
+
 # Internals of scikit-learn's estimators that skops does not trust by itself.
 _INTERNALS = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -30,7 +32,7 @@ def trusted_names() -> tuple[str, ...]:
     """
     names = list(_INTERNALS)
     for room in ("features", "models"):
-        for file in sorted((_LIBRARY / room).glob("*.py")):
+        for file in list_modules(_LIBRARY / room):
             kinds = (ast.ClassDef, ast.FunctionDef) if file.name == _FUNCTIONS_OF else ast.ClassDef
             names += [
                 f"digits.{room}.{file.stem}.{node.name}"

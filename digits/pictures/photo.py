@@ -92,8 +92,8 @@ def read_pages(
     file = source if isinstance(source, Path) else BytesIO(source)
     with _errors_as_bad_input(name), Image.open(file, formats=FORMATS) as image:
         pages = _pages(image)
-        for page in pages[:MAX_PAGES]:
-            name_of_page = page_name(name, page + 1 if len(pages) > 1 else None)
+        for number, page in enumerate(pages[:MAX_PAGES], 1):
+            name_of_page = page_name(name, number if len(pages) > 1 else None)
             try:
                 with _errors_as_bad_input(name_of_page):
                     image.seek(page)

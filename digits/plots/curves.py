@@ -17,9 +17,12 @@ _DASHES = {"validation": "--", "test": "-"}
 
 
 def calibration_curve(
-    probability: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = 10
+    probability: NDArray[np.float64],
+    correct: NDArray[np.bool_],
+    confidence: float,
+    bins: int = 10,
 ) -> Figure:
-    """Accuracy against the probability of the predicted class, with Wilson's 95 % intervals.
+    """Accuracy against the probability of the predicted class, with Wilson's intervals.
 
     Parameters
     ----------
@@ -27,12 +30,14 @@ def calibration_curve(
         Of the predicted class.
     correct : ndarray of shape (n,), bool
         Whether the prediction is correct.
+    confidence : float
+        Of the intervals, between 0 and 1.
     bins : int, default=10
         Of equal width, between 0 and 1.
     """
     mean, accuracy, n = calibration_bins(probability, correct, bins).T
     intervals = [
-        wilson_interval(round(share * count), int(count), 0.95)
+        wilson_interval(round(share * count), int(count), confidence)
         for share, count in zip(accuracy, n, strict=True)
     ]
     bars = np.abs(np.array(intervals).T - accuracy)

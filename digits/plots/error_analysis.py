@@ -70,7 +70,9 @@ def figures(evaluation: Evaluation) -> dict[str, Figure]:
         "by_digit": error_rates_of(predictions, names, evaluation.confidence),
     }
     if is_probability:
-        drawn["reliability"] = curves.calibration_curve(certainty, predictions.correct)
+        drawn["reliability"] = curves.calibration_curve(
+            certainty, predictions.correct, evaluation.confidence
+        )
     if predictions.is_yes_no:
         # A small data set may hold no image of the digit, or nothing else.
         if by_threshold := threshold_curves(scored):

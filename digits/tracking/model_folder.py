@@ -21,6 +21,7 @@ from mlflow.types import Schema, TensorSpec
 from mlflow.utils.environment import _mlflow_conda_env, _PythonEnv
 from numpy.typing import DTypeLike, NDArray
 
+from digits.common.files import is_clutter
 from digits.models.trusted import trusted_names
 
 NAME = "model"  # of a run's logged model
@@ -68,7 +69,7 @@ def save_for_mlflow(folder: Path, files: ModelFiles, metadata: Model | None = No
     """
     metadata = metadata or Model()
     code = f"code/{files.code.name}"
-    shutil.copytree(files.code, folder / code, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(files.code, folder / code, ignore=_not_code)
     shutil.copyfile(files.model, folder / MODEL_FILE)
     requirements = [f"{package}=={version(package)}" for package in _REQUIREMENTS]
     (folder / "requirements.txt").write_text("\n".join(requirements), encoding="utf-8")
@@ -104,6 +105,10 @@ def save_for_mlflow(folder: Path, files: ModelFiles, metadata: Model | None = No
         file.stat().st_size for file in folder.rglob("*") if file.is_file()
     )
     metadata.save(str(folder / "MLmodel"))
+
+
+def _not_code(_: str, names: list[str]) -> set[str]:
+    return {name for name in names if name == "__pycache__" or is_clutter(name)}
 
 
 def log_model(client: mlflow.MlflowClient, run: Run, files: ModelFiles) -> str:

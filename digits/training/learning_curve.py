@@ -83,7 +83,7 @@ def draw_subsets(
         size = round(share * len(learn))
         subset = np.sort(order[:size])
         if size <= previous or len(np.unique(data.y[subset])) < len(np.unique(y)):
-            allowed = f"more than the {previous} before"
+            allowed = f"more than the {previous} before" if previous else "one image or more"
             if size > previous:
                 allowed = "an image of every class"
             raise BadInput(

@@ -41,7 +41,8 @@ def check_limits(
     Raises
     ------
     BadInput
-        When a number of clusters, components or neighbours is larger than what there is.
+        When a number of clusters, components, neighbours or folds of a stacking is larger than what
+        there is, or a stacking would have copies.
     """
     largest_fold = np.bincount(fold[fold >= 0]).max()
     limits = {"images of a fit": data.n_originals - int(largest_fold)}
@@ -54,9 +55,28 @@ def check_limits(
         _check("train.components", options.components, limits | {"features of an image": n})
     if isinstance(committee := pipeline[-1], Committee):
         _, pipeline = committee.members[0]  # all have the same model
+    if model == "stacking":
+        _check_stacking(pipeline[-1].cv, data, fold, subsets)
     for name, value in pipeline.get_params().items():
         if name.endswith("n_neighbors"):
             _check(f"n_neighbors of models.{model}", value, limits)
+
+
+def _check_stacking(
+    folds: int, data: TrainingSet, fold: NDArray[np.int8], subsets: Sequence[NDArray]
+) -> None:
+    """Check that its members answer about images that they did not learn from."""
+    if len(data.y) > data.n_originals:
+        raise BadInput(
+            "train.copies is all, but train.model is stacking: allowed is none, as its members are "
+            "asked about images that they did not learn from, copies included."
+        )
+    fold_of_original = fold[data.source[: data.n_originals]]
+    largest = np.bincount(fold_of_original).argmax()
+    smallest = subsets[0] if subsets else np.flatnonzero(fold_of_original != largest)
+    _, counts = np.unique(data.y[smallest], return_counts=True)
+    limits = {"images of the rarest class in the smallest fit": int(counts.min())}
+    _check("models.stacking.folds", folds, limits)
 
 
 def _check(key: str, value: int, limits: Mapping[str, int]) -> None:

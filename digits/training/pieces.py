@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from digits.common.errors import BadInput
+from digits.common.files import list_modules
 from digits.common.resources import all_threads, share_threads
 from digits.common.versions import installed_versions, other_versions
 
@@ -39,7 +40,7 @@ def identity() -> dict[str, str]:
     """
     package = Path(__file__).resolve().parent.parent
     digest = sha256()
-    for file in sorted(package.rglob("*.py")):
+    for file in list_modules(package):
         digest.update(f"{file.relative_to(package).as_posix()}\n".encode() + file.read_bytes())
     code = {CODE: digest.hexdigest()[:12]}
     return code | installed_versions() | {name: os.environ.get(name, "unset") for name in ROUTINES}

@@ -15,7 +15,7 @@ from typing import Any
 
 from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
-from digits.common.files import file_sha256, is_clutter
+from digits.common.files import file_sha256, is_clutter, list_modules
 from stages.runner.outs import is_as_recorded
 
 PARAMS = Path("params.yaml")
@@ -40,12 +40,7 @@ class Snapshot:
     @classmethod
     def take(cls, root: Path) -> "Snapshot":
         """Read the files as they are now, which .dvcignore lets DVC see too."""
-        modules = [
-            path
-            for folder in CODE
-            for path in (root / folder).rglob("*.py")
-            if not path.name.startswith(".")
-        ]
+        modules = [path for folder in CODE for path in list_modules(root / folder)]
         paths = [*modules, root / PARAMS, root / "dvc.yaml"]
         files = {path.relative_to(root): path.read_bytes() for path in paths if path.exists()}
         return cls(root, files)

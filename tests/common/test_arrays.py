@@ -208,6 +208,23 @@ class TestArrayFile:
             for part in (slice(0, 2), slice(2, 4), slice(None)):
                 np.testing.assert_array_equal(some[part], ARRAY[rows][part], strict=True)
 
+    @pytest.mark.slow
+    def test_reads_more_than_linux_reads_at_once(self, tmp_path: Path) -> None:
+        n_rows = 2**31 // 2**20 + 2
+        array = np.lib.format.open_memmap(tmp_path / "a.npy", "w+", np.uint8, (n_rows, 2**20))
+        array[-1, -1] = 7  # the rest takes no room on the disk
+        del array
+        file = open_array_file(tmp_path / "a.npy", np.uint8, (n_rows, 2**20))
+        read = file.read(np.arange(n_rows))
+        assert read[-1, -1] == 7 and not read[-1, :-1].any()
+
+    def test_a_file_that_became_shorter_is_named(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "a.npy", ARRAY)
+        file = open_array_file(tmp_path / "a.npy", np.uint8, (4, 6))
+        (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-1])
+        with pytest.raises(BadInput, match=r"a\.npy is shorter than it was: `dvc repro` makes it"):
+            file.read(np.arange(4))
+
     def test_is_checked_as_an_array_is(self, tmp_path: Path) -> None:
         np.save(tmp_path / "a.npy", ARRAY)
         with pytest.raises(BadInput, match=r"holds uint8 of shape \(4, 6\), allowed is int8"):

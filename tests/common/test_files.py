@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from digits.common.errors import BadInput
 from digits.common.files import (
     file_sha256,
+    list_modules,
     read_json,
     remove,
     replace,
@@ -31,6 +32,16 @@ def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(bytes(range(24)) * 50_000)
     expected = hashlib.sha256(bytes(range(24)) * 50_000).hexdigest()
     assert file_sha256(tmp_path / "a") == expected
+
+
+def test_modules_are_not_what_editors_leave(tmp_path: Path) -> None:
+    modules = [tmp_path / "a.py", tmp_path / "room" / "b.py"]
+    left = ["room/.ipynb_checkpoints/b-checkpoint.py", "room/._b.py", "~$b.py", "b.py~", "b.txt"]
+    for file in (*modules, *map(tmp_path.joinpath, left)):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (tmp_path / "room" / ".#b.py").symlink_to("someone@machine.123")  # Emacs: leads nowhere
+    assert list_modules(tmp_path) == modules
 
 
 class TestJson:

@@ -146,7 +146,7 @@ def test_a_model_that_is_not_there_or_answers_another_question_is_one_sentence(
     with pytest.raises(BadInput, match="reads images of 60 pixels, allowed are square ones"):
         load_reader(tmp_path / "flat.skops", None, "digit")
     (models / "validation" / "scores.npy").write_bytes(b"")
-    with pytest.raises(BadInput, match="cannot be read as a model's predictions in validation"):
+    with pytest.raises(BadInput, match="cannot be read as a model's predictions"):
         load_reader(models / "model.skops", models / "validation", "digit")
 
 
@@ -219,6 +219,19 @@ def test_a_picture_in_several_forms_is_one_page(tmp_path: Path) -> None:
     for name in ("camera.jpg", "scan.tif"):
         (answer,) = Reader(SVM, None, "digit").read([tmp_path / name])
         assert answer.page is None and answer.digit is not None
+
+
+def test_pages_are_counted_without_a_thumbnail(tmp_path: Path) -> None:
+    """Also in what is said of them."""
+    large = Image.open(write_picture(tmp_path / "0.png", 0)).convert("RGB")
+    with AppendingTiffWriter(tmp_path / "scan.tif", new=True) as writer:
+        large.resize((30, 30)).save(writer, "TIFF", tiffinfo={254: 1})
+        for page in (large, Image.new("RGB", (200, 200), "white")):
+            writer.newFrame()
+            page.save(writer, "TIFF")
+    digit, blank = Reader(SVM, None, "digit").read([tmp_path / "scan.tif"])
+    assert (digit.page, blank.page) == (1, 2) and not digit.error
+    assert blank.error and "scan.tif[2] holds no ink" in blank.error
 
 
 def test_batches_change_nothing(tmp_path: Path) -> None:

@@ -1,13 +1,34 @@
 """Scores of every family, and the decisions that they lead to."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from digits.common.errors import BadInput
 from digits.data.folds import make_target
 from digits.metrics import predictions
-from digits.metrics.predictions import decide, decision_scores, has_probability
+from digits.metrics.predictions import (
+    Predictions,
+    decide,
+    decision_scores,
+    has_probability,
+)
 from digits.models.families import FAMILIES
 from tests.small import IMAGES, LABELS, learned, new
+
+DAMAGED: list[bytes | None] = [None, b"", b"\x93NUMPY\x01\x00"]
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=["missing", "empty", "cut off"])
+def test_damaged_ones_are_named(tmp_path: Path, content: bytes | None) -> None:
+    Predictions(np.arange(3), np.arange(3), np.arange(3), np.zeros((3, 10))).save(tmp_path)
+    (tmp_path / "scores.npy").unlink()
+    if content is not None:
+        (tmp_path / "scores.npy").write_bytes(content)
+    with pytest.raises(BadInput, match=r"cannot be read as a model's predictions .*`dvc repro`"):
+        Predictions.load_folder(tmp_path)
+
 
 every_target = pytest.mark.parametrize("target", ["digit", 5, 0])
 digit_and_five = pytest.mark.parametrize("target", ["digit", 5])

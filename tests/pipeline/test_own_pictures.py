@@ -97,6 +97,7 @@ def test_extra_pictures_are_learned_from_and_change_nothing_else(
     validated = np.load(project.path / "models" / "validation" / "rows.npy")
     mine = draw(project)
     without = evaluated(project)
+    here(project, "promote", "workspace")
     project.edit(fetch__extra=MINE)
     assert project.repro("evaluate")[:4] == list(STAGES[:4])
     n = len(before["data/raw/labels.npy"])
@@ -113,6 +114,10 @@ def test_extra_pictures_are_learned_from_and_change_nothing_else(
     for option in ([], ["--validation"]):
         compared = json.loads(here(project, "compare", "HEAD", "workspace", "--json", *option))
         assert compared["params"] == {"fetch.extra": {"a": None, "b": MINE}}
+    assert project.repro() == ["track"]
+    said = here(project, "promote", "workspace", "--force")
+    assert f" on {len(validated)} validation images" in said
+
     values = evaluated(project)
     assert values["n"] == without["n"] == len(TEST)
     assert values["errors"] <= without["errors"]

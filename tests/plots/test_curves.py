@@ -68,7 +68,7 @@ PERFECT = {"n": 480, "accuracy": 1.0, "low": 0.992, "high": 1.0}
 
 def calibrated() -> Figure:
     probability = np.random.default_rng(0).beta(5, 2, 2000)
-    return calibration_curve(probability, np.random.default_rng(1).random(2000) < probability)
+    return calibration_curve(probability, np.random.default_rng(1).random(2000) < probability, 0.95)
 
 
 FIGURES: dict[str, Draw] = {
@@ -98,8 +98,10 @@ def test_files_are_small_and_the_same_again(name: str, tmp_path: Path) -> None:
 def test_calibration_is_that_of_scikit_learn() -> None:
     probability = np.random.default_rng(0).beta(5, 2, 2000)
     correct = np.random.default_rng(1).random(2000) < probability
-    upper, lower = calibration_curve(probability, correct, 10).axes
+    upper, lower = calibration_curve(probability, correct, 0.95, 10).axes
     points, ends = error_bars(upper)
+    _, narrower = error_bars(calibration_curve(probability, correct, 0.5, 10).axes[0])
+    assert (ends[:, 0] < narrower[:, 0]).all() and (narrower[:, 1] < ends[:, 1]).all()
     accuracy, mean = calibration.calibration_curve(correct, probability, n_bins=10)
     np.testing.assert_allclose(points, np.column_stack([mean, accuracy]))
     assert (

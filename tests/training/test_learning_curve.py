@@ -99,7 +99,7 @@ class TestSubsets:
     @pytest.mark.parametrize(
         ("shares", "parts"),
         [
-            ([0.0001], ("0.0001 of 600 images is 0", "more than the 0 before")),
+            ([0.0001], ("0.0001 of 600 images is 0", "one image or more")),
             ([0.01, 0.5], ("0.01 of 600 images is 6", "an image of every class")),
             ([0.5, 0.5001], ("0.5001 of 600 images is 300", "more than the 300 before")),
         ],

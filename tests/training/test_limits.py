@@ -1,5 +1,6 @@
 """Settings that ask for more than the training images have are refused."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from digits.common.errors import BadInput
 from digits.data.folds import TEST
 from digits.models.families import PipelineOptions, make_pipeline
+from digits.training.fit import TrainingSet
 from digits.training.learning_curve import draw_subsets
 from digits.training.limits import check_limits
 from tests.small import IMAGES, LABELS, SETTINGS, images
@@ -36,6 +38,29 @@ def check(
 )
 def test_as_many_as_there_are_is_allowed(settings: dict[str, Any]) -> None:
     check([], **settings)
+
+
+def test_a_stacking_asks_about_images_that_its_members_did_not_learn_from() -> None:
+    twice = np.tile(np.arange(50, dtype=np.int32), 2)
+    data = TrainingSet(IMAGES[twice], LABELS[twice], twice, 50)
+    options = PipelineOptions(shape=(8, 8))
+    pipeline = make_pipeline("stacking", SETTINGS["stacking"], 1, options)
+    with pytest.raises(BadInput, match=r"^train\.copies is all, but .* stacking: allowed is none"):
+        check_limits(pipeline, options, "stacking", data, FOLD[:50], [])
+
+
+def test_each_fold_of_a_stacking_has_an_image_of_every_class() -> None:
+    rarest = min(np.bincount(LABELS[:100][FOLD[:100] == part]).min() for part in (0, 1))
+    options = PipelineOptions(shape=(8, 8))
+    for folds in (rarest, rarest + 1):
+        settings = SETTINGS["stacking"] | {"folds": int(folds)}
+        pipeline = make_pipeline("stacking", settings, 1, options)
+        with nullcontext() if folds == rarest else pytest.raises(BadInput) as caught:
+            check_limits(pipeline, options, "stacking", DATA, FOLD, [])
+    assert caught and str(caught.value) == (
+        f"models.stacking.folds is {rarest + 1}, allowed is at most {rarest}, the images of the "
+        "rarest class in the smallest fit."
+    )
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,26 @@ def test_it_is_kept_and_taken_back(open_page: Open, project: Project) -> None:
     expect(message).to_contain_text("The picture holds no ink")
 
 
+def test_a_key_keeps_what_is_drawn_while_the_pen_is_down(open_page: Open, project: Project) -> None:
+    page = open_page()
+    box = page.locator("#paper").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 4
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y + box["height"] / 2, steps=5)
+    page.keyboard.press("1")
+    expect(page.locator("#message")).to_contain_text("Kept as 1")
+    page.mouse.move(x + 20, y, steps=3)  # the stroke is over: this draws nothing
+    page.mouse.up()
+    expect(page.locator("#why")).to_have_text(NOTHING)
+    assert len(kept_in(project)) == 1
+    draw(page, SEVEN)
+    expect_read(page, "7")
+    page.get_by_role("button", name="Take the last one back").click()
+    expect(page.locator("#message")).to_contain_text("Taken back")
+
+
 def test_by_keyboard_alone(open_page: Open, project: Project) -> None:
     """All but the drawing: every control is reached, has a name, and shows its focus."""
     page = open_page()
