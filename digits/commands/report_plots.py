@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from vl_convert import javascript_bundle
 
+from digits.common.dvc_yaml import parse_yaml
 from digits.common.errors import BadInput
 
 VEGA_LITE = "5.21"  # DVC's plots are written for the fifth
@@ -43,14 +45,29 @@ def read_plots(root: Path) -> tuple[dict[str, Any], list[str]]:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise BadInput(f"`dvc plots show` failed in {root}: {reason}")
     answer = json.loads(done.stdout)
+    # A file that a plot of dvc.yaml draws, DVC draws once more by itself, line by line: that says
+    # nothing new.
+    sources = _sources_of_named_plots(root)
     plots = {
         name: version["content"]
         for name, versions in answer.get("data", {}).items()
         for version in versions
-        if version["type"] == "vega"
+        if name not in sources and version["type"] == "vega"
     }
     failed = dict.fromkeys(error.get("name", "dvc.yaml") for error in answer.get("errors", []))
-    return plots, [name for name in failed if name not in plots]
+    return plots, [name for name in failed if name not in plots and name not in sources]
+
+
+def _sources_of_named_plots(root: Path) -> set[str]:
+    plots = parse_yaml((root / "dvc.yaml").read_text(encoding="utf-8"), "dvc.yaml").get("plots", [])
+    y_axes = [
+        properties.get("y")
+        for plot in plots
+        if isinstance(plot, Mapping)
+        for properties in plot.values()
+        if properties
+    ]
+    return {file for y in y_axes if isinstance(y, Mapping) for file in y}
 
 
 def plot_script() -> str:

@@ -31,6 +31,23 @@ def assert_has_all_metrics(run: Run, project: Project) -> None:
     assert {table_path("validation"), table_path("test")} <= logged
 
 
+def assert_good_for_editors(project: Project) -> None:
+    """What DVC's extension for VS Code reads: plots with titles, and few short columns."""
+    plots = json.loads(project.dvc("plots", "diff", "main", "--json"))["data"]
+    charts = [plot for several in plots.values() for plot in several if plot["type"] == "vega"]
+    titles = [chart["content"]["title"]["text"] for chart in charts]
+    assert len(set(titles)) == len(titles) >= 5 and not any("/" in title for title in titles)
+    workspace = json.loads(project.dvc("exp", "show", "--json"))[0]["data"]
+    metrics = {
+        name: set(file["data"]) - {"n", "test_set", "fold_2"}
+        for name, file in workspace["metrics"].items()
+    }
+    means = {f"{name}{end}" for name in ("accuracy", "macro_f1") for end in ("", "_low", "_high")}
+    parts = ("validation", "test")
+    assert metrics == {f"metrics/{part}.json": {"errors"} | means for part in parts}
+    assert json.loads(project.dvc("data", "status", "--json")) == {}
+
+
 def test_repro_from_nothing_leaves_one_complete_run(reproduced: Callable[..., Project]) -> None:
     """`reproduced` has seen that every stage ran, in order."""
     project = reproduced()
@@ -67,6 +84,7 @@ def test_an_edit_on_a_branch_and_back(
     assert {"metrics/test.json:accuracy", "models.knn.n_neighbors"} <= {*head} and len(head) <= 21
     page = project.dvc("plots", "diff", "main").strip().removeprefix("file://")
     assert "one-neighbour" not in page and Path(page).stat().st_size > 10_000
+    assert_good_for_editors(project)
     compared = json.loads(here(project, "compare", "main", "--json"))
     assert (compared["a"], compared["b"], compared["n"]) == ("main", "workspace", 300)
     assert compared["params"] == {"models.knn.n_neighbors": {"a": 4, "b": 1}}
