@@ -2,9 +2,10 @@
 
 `python -m bench.frontier` measures each way of bench/ways.py in a process of its own, on folds 0 to
 4 of MNIST's training images, and scores fold 5; the test images are not read. Ways that take less
-than a minute are run three times. Each run is a line of .bench/frontier.jsonl, so that a bench that
-was stopped goes on where it was; one that was finished begins anew. In the end it writes
-docs/benchmarks.md and docs/frontier.png. The machine should have nothing else to do.
+than a minute are run three times. Each run is a line of bench/measured/frontier.jsonl, so that a
+bench that was stopped goes on where it was; one that was finished begins anew. In the end it writes
+docs/benchmarks.md and docs/frontier.png. The machine should have nothing else to do. With other
+`--images` it is a try, and writes to .bench.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from digits.plots.style import save_png
 IMAGES = 50_000  # of folds 0 to 4
 RUNS = 3
 QUICK = 60  # seconds: what takes less is run RUNS times
+MEASURED = ROOT / "bench" / "measured" / "frontier.jsonl"
 ENVIRONMENT = ROOT / ".venv-bench"
 REQUIREMENTS = ROOT / "bench" / "requirements.txt"
 
@@ -185,8 +187,7 @@ def main() -> None:
     parser.add_argument("--draw", action="store_true", help="only write them, from the last lines")
     arguments = parser.parse_args()
     is_whole = arguments.images == IMAGES
-    suffix = "" if is_whole else f"-{arguments.images}"
-    file = ROOT / ".bench" / f"frontier{suffix}.jsonl"
+    file = MEASURED if is_whole else ROOT / ".bench" / f"frontier-{arguments.images}.jsonl"
     if not arguments.draw:
         measure_all(arguments.ways, arguments, file)
     out = arguments.out or (ROOT / "docs" if is_whole else file.parent)

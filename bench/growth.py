@@ -3,11 +3,11 @@
 `python -m bench.growth` clones the last commit, takes half of MNIST's training images, gives them
 1, 9 and 49 distorted copies each, and runs the stages `augment`, `train` (softmax regression on the
 pixels, one epoch) and `evaluate` on them, each in a process of its own and without DVC. (With all
-60,000 and no copies nothing would be distorted.) Each run is a line of
-.bench/growth-mnist_784.jsonl, so that a bench that was stopped goes on where it was; one that was
-finished begins anew. In the end it writes docs/benchmarks_growth.md and docs/growth.png. It takes
-3 GB of disk; the machine should have nothing else to do. With `--dataset digits_8x8` or other
-`--copies` it is a try, and writes to .bench.
+60,000 and no copies nothing would be distorted.) Each run is a line of bench/measured/growth.jsonl,
+so that a bench that was stopped goes on where it was; one that was finished begins anew. In the end
+it writes docs/benchmarks_growth.md and docs/growth.png. It takes 3 GB of disk; the machine should
+have nothing else to do. With `--dataset digits_8x8` or other `--copies` it is a try, and writes to
+.bench.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from digits.plots.style import save_png
 
 DATASET = "mnist_784"
 COPIES = (1, 9, 49)
+MEASURED = ROOT / "bench" / "measured" / "growth.jsonl"
 RUNS = 3
 STAGES = {"augment": "data/augmented", "train": "models", "evaluate": "data/predictions"}
 SETTINGS: dict[str, Any] = {
@@ -185,8 +186,8 @@ def main() -> None:
     parser.add_argument("--draw", action="store_true", help="only write them, from the last lines")
     arguments = parser.parse_args()
     is_whole = arguments.dataset == DATASET and tuple(arguments.copies) == COPIES
-    suffix = "" if is_whole else "-" + "-".join(map(str, arguments.copies))
-    file = ROOT / ".bench" / f"growth-{arguments.dataset}{suffix}.jsonl"
+    copies = "-".join(map(str, arguments.copies))
+    file = MEASURED if is_whole else ROOT / ".bench" / f"growth-{arguments.dataset}-{copies}.jsonl"
     if not arguments.draw:
         measure_all(arguments.dataset, arguments.copies, arguments.runs, file)
     lines = read_lines(file)

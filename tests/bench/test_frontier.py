@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from bench import frontier as bench
 from bench.frontier import forget, is_measured, read_lines
 from bench.frontier_page import Row, best_of, frontier, page, rows_of
 from bench.ways import OURS, STOCK, WAYS, measure_ours, measure_stock, params_of
@@ -29,6 +30,11 @@ CURVES = {
     ],
     "Keras, augmented": [(34.5 * n, 45 + 90 / n) for n in range(1, 21)],
 }
+
+
+def test_the_committed_page_is_that_of_the_committed_measurements() -> None:
+    rows = rows_of(read_lines(bench.MEASURED))
+    assert page(rows) == (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 
 
 def line_of(name: str, seconds: float, errors: float) -> dict:

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from bench.frontier import read_lines
-from bench.growth import COPIES, SETTINGS, STAGES, missing_runs
+from bench.growth import COPIES, MEASURED, SETTINGS, STAGES, missing_runs
 from bench.growth_page import STYLES, exponent, growth, page
 from digits.experiments.git import ROOT
 from digits.params.nested import flatten
@@ -32,6 +32,11 @@ def lines_of(copies: int, slower: float = 1.0) -> list[dict]:
 
 
 LINES = [line for copies in COPIES for line in lines_of(copies)]
+
+
+def test_the_committed_page_is_that_of_the_committed_measurements() -> None:
+    committed = (ROOT / "docs" / "benchmarks_growth.md").read_text(encoding="utf-8")
+    assert page(read_lines(MEASURED)) == committed
 
 
 def draw() -> Figure:
