@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from digits.__main__ import main
+from digits.data.loaders import read_pictures
 from digits.drawing.limits import MAX_AT_ONCE, MAX_BYTES
 from tests.drawing import PNG, Answer, Server, answer_of, drawing_server
 from tests.drawn import encoded, enlarged
@@ -187,7 +188,11 @@ def test_the_page_brings_all_that_it_needs(server: Server) -> None:
 
 
 def test_a_drawing_is_kept_and_taken_back(
-    server: Server, project: Project, predict: Callable[..., dict[str, Any]], drawn: Path
+    server: Server,
+    project: Project,
+    here: Callable[..., str],
+    predict: Callable[..., dict[str, Any]],
+    drawn: Path,
 ) -> None:
     eight = drawing(int(np.flatnonzero(y == 8)[0]))
     first, second = server.keep(SEVEN, 7), server.keep(eight, 8)
@@ -202,6 +207,10 @@ def test_a_drawing_is_kept_and_taken_back(
     # The workspace is as good as before: its data set is another.
     predicted = predict(*files)
     assert [predicted[file.name]["digit"] for file in files] == [7, 8]
+    scored = json.loads(here(project, "evaluate", "data/own/drawn", "--json"))
+    assert (scored["n"], scored["errors"]) == (2, 0)
+    images, labels = read_pictures(drawn, 8)
+    assert images.shape == (2, 8, 8) and labels.tolist() == [7, 8]
 
     for digit in (7, 1):
         again = server.keep(SEVEN, digit)

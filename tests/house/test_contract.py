@@ -136,6 +136,19 @@ def test_make_calls_modules_that_are_there_and_its_help_lists_every_target() -> 
     assert set(targets) == {target for line in phony for target in line.split()}
 
 
+def test_the_workflow_may_do_little_and_runs_what_it_names() -> None:
+    text = text_of(Path(".github/workflows/ci.yml"))
+    workflow = parse_yaml(text, "ci.yml")
+    assert workflow["permissions"] == {"contents": "read"}
+    may_write = {name for name, job in workflow["jobs"].items() if "permissions" in job}
+    assert may_write == {"report"}
+    used = re.findall(r"uses: (.*)", text)
+    assert used and all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", action) for action in used)
+    pythons = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+    first, after = re.findall(r"3\.(\d+)", PROJECT["project"]["requires-python"])
+    assert pythons == [f"3.{minor}" for minor in range(int(first), int(after))]
+
+
 def test_the_locks_pin_every_package_once_with_hashes() -> None:
     pinned = [re.findall(r"^([a-z0-9-]+)==\S+", lock, re.MULTILINE) for lock in LOCKS]
     for lock, names in zip(LOCKS, pinned, strict=True):

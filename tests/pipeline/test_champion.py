@@ -102,6 +102,10 @@ class TestPromote:
         shutil.rmtree(experiments.path / "models")
         answer = json.loads(experiments.digits("predict", "--champion", "--json", str(picture)))
         assert answer["digit"] == 7 and 0.5 < answer["probability"] <= 1
+        (experiments.path / "mine" / "7").mkdir(parents=True)
+        picture.rename(experiments.path / "mine" / "7" / picture.name)
+        scored = json.loads(here(experiments, "evaluate", "mine", "--champion", "--json"))
+        assert (scored["n"], scored["errors"]) == (1, 0)
 
         assert "alike is the champion" in here(experiments, "promote", "alike", "--force")
         version = client.get_model_version_by_alias("digits", "champion")
