@@ -124,7 +124,7 @@ class ArrayFile:
         with self.path.open("rb", buffering=0) as file:
             for start, end in zip(starts, ends, strict=True):
                 file.seek(self.offset + int(rows[start]) * row_bytes)
-                left = memoryview(values[start:end]).cast("B")
+                left = values[start:end].data.cast("B")
                 while left:  # Linux reads 2 GiB at a time at most
                     if not (n := file.readinto(left)):
                         raise BadInput(f"{self.path} is shorter than it was: `dvc repro` makes it.")
