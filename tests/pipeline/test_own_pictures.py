@@ -95,9 +95,10 @@ def test_extra_pictures_are_learned_from_and_change_nothing_else(
     before = {name: np.load(project.path / name) for name in names}
     tested = project.json("metrics/test.json")
     validated = np.load(project.path / "models" / "validation" / "rows.npy")
+    project.dvc("repro", "-sf", "track")  # the run that `promote` needs
+    here(project, "promote", "workspace")
     mine = draw(project)
     without = evaluated(project)
-    here(project, "promote", "workspace")
     project.edit(fetch__extra=MINE)
     assert project.repro("evaluate")[:4] == list(STAGES[:4])
     n = len(before["data/raw/labels.npy"])
