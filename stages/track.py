@@ -54,7 +54,7 @@ def track(params: Params, stage: Stage) -> None:
             "project": [Path("params.yaml"), Path("dvc.lock"), Path("models/versions.json")],
         },
         texts={"project/uncommitted.diff": patch} if (patch := uncommitted_patch()) else {},
-        dataset=_describe_dataset(params.fetch.dataset),
+        dataset=_describe_dataset(params.fetch.dataset, read_json(Path("data/raw/about.json"))),
         tags=locked_hashes(Path("dvc.lock")),
         model=model,
         code=Path("digits"),
@@ -63,9 +63,8 @@ def track(params: Params, stage: Stage) -> None:
         rerun_next_time(TRACKED)
 
 
-def _describe_dataset(dataset: str) -> tuple[str, str, str]:
+def _describe_dataset(dataset: str, about: dict[str, str]) -> tuple[str, str, str]:
     """Return the data set's name, its SHA-256 without extra pictures, and its URL or path."""
     found = find_source(dataset)
     origin = (found[0].origin or found[1]) if found else dataset
-    about = read_json(Path("data/raw/about.json"))
     return dataset, about.get("sha256_without_extra", about["sha256"]), origin

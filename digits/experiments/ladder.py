@@ -31,7 +31,7 @@ class Rung(Section):
     published : dict of str to str
         The published numbers as printed, by metric such as `test.accuracy`.
     quick : bool
-        Whether it trains in two minutes or less on two cores.
+        Whether it trains in about two minutes or less on two cores.
     note : str
         What else is to be said.
     """
