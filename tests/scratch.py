@@ -19,7 +19,7 @@ import mlflow
 import pytest
 from dvc.utils.serialize import dumps_yaml
 from filelock import FileLock
-from mlflow.entities import Run
+from mlflow.entities import LoggedModelStatus, Run
 
 from digits.__main__ import COMMANDS
 from digits.common.dvc_yaml import parse_yaml
@@ -278,7 +278,9 @@ def assert_complete(run: Run, project: Project, uri: str = "") -> None:
     assert "pictures/errors.png" in files["pictures"]
     assert {"project/params.yaml", "project/dvc.lock"} <= set(files["project"])
     models = client.search_logged_models([run.info.experiment_id])
-    (logged,) = (model for model in models if model.source_run_id == run.info.run_id)
+    # One that was being logged at a kill is not READY, and nobody takes it.
+    ready = (model for model in models if model.status == LoggedModelStatus.READY)
+    (logged,) = (model for model in ready if model.source_run_id == run.info.run_id)
     for location in (run.info.artifact_uri, logged.artifact_location):
         assert location.startswith("mlflow-artifacts:" if uri else project.store.as_uri())
     datasets = [data.dataset.name for data in run.inputs.dataset_inputs] if run.inputs else []
