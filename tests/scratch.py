@@ -254,7 +254,9 @@ def make_once(folder: Path, make: Callable[[Path], None]) -> Path:
     return folder
 
 
-def assert_complete(run: Run, project: Project, uri: str = "") -> None:
+def assert_complete(
+    run: Run, project: Project, uri: str = "", *, after_a_kill: bool = False
+) -> None:
     """A run has all that a person would look for, and its files are where the store says."""
     client = project.client(uri)
     assert run.info.status == "FINISHED"
@@ -278,9 +280,10 @@ def assert_complete(run: Run, project: Project, uri: str = "") -> None:
     assert "pictures/errors.png" in files["pictures"]
     assert {"project/params.yaml", "project/dvc.lock"} <= set(files["project"])
     models = client.search_logged_models([run.info.experiment_id])
-    # One that was being logged at a kill is not READY, and nobody takes it.
-    ready = (model for model in models if model.status == LoggedModelStatus.READY)
-    (logged,) = (model for model in ready if model.source_run_id == run.info.run_id)
+    of_run = [model for model in models if model.source_run_id == run.info.run_id]
+    if after_a_kill:  # what was being logged then is not READY, and nobody takes it
+        of_run = [model for model in of_run if model.status == LoggedModelStatus.READY]
+    (logged,) = of_run
     for location in (run.info.artifact_uri, logged.artifact_location):
         assert location.startswith("mlflow-artifacts:" if uri else project.store.as_uri())
     datasets = [data.dataset.name for data in run.inputs.dataset_inputs] if run.inputs else []

@@ -65,9 +65,9 @@ def read_ladder(path: Path) -> Ladder:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise BadInput(f"{path.name}: {key}: {first['msg']}.") from None
-    if "models" in ladder.base:
+    if isinstance(models := ladder.base.get("models"), dict):
         today = read_params(path.with_name("params.yaml")).models.model_dump(by_alias=True)
-        ladder.base["models"] = today | ladder.base["models"]
+        ladder.base["models"] = today | models
     for rung in ladder.rungs:
         rung_params(ladder, rung)
     return ladder

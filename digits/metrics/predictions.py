@@ -77,7 +77,7 @@ class Predictions:
 
     @classmethod
     def load_folder(cls, folder: Path) -> Self:
-        """Read what `save` wrote into a folder on this machine.
+        """Read a model's predictions in validation from the folder into which `save` wrote them.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class Predictions:
             return cls.load(lambda name: (folder / name).open("rb"))
         except (OSError, ValueError, EOFError) as error:
             raise BadInput(
-                f"{folder} cannot be read as a model's predictions ({error}): "
+                f"{folder} cannot be read as a model's predictions in validation ({error}): "
                 "`dvc repro` makes it again."
             ) from error
 

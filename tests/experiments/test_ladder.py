@@ -60,6 +60,7 @@ def test_rungs_are_chosen_by_name() -> None:
         ("base: {}\nrungs: [{name: a, what: x, source: y, publish: {}}]", "rungs.0.publish"),
         ("base: [", "line 2"),
         ("base: {}\nrungs: [{name: a, what: x, source: y}]", "a: target is missing"),
+        ("base: {models: 3}\nrungs: [{name: a, what: x, source: y}]", "a: target is missing"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str, sentence: str) -> None:

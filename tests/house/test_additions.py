@@ -150,8 +150,8 @@ def test_an_addition_takes_few_files_and_is_found_everywhere(
     assert run.data.params["train.features"] == "inverted"
 
     # The rungs do not need the new family, and are valid with it.
-    ladder = "from digits.experiments.ladder import *; read_ladder(Path('ladder.yaml'))"
-    newcomer.run("python", "-c", ladder)
+    said = newcomer.run("python", "-m", "digits", "ladder", "nothing", fails=True)
+    assert "RUNGS has nothing, allowed are all, quick and five-sgd" in said
 
     assert "greet whoever asks" in newcomer.run("python", "-m", "digits", "--help")
     # Both in one process.

@@ -146,7 +146,7 @@ def test_a_model_that_is_not_there_or_answers_another_question_is_one_sentence(
     with pytest.raises(BadInput, match="reads images of 60 pixels, allowed are square ones"):
         load_reader(tmp_path / "flat.skops", None, "digit")
     (models / "validation" / "scores.npy").write_bytes(b"")
-    with pytest.raises(BadInput, match="cannot be read as a model's predictions"):
+    with pytest.raises(BadInput, match="cannot be read as a model's predictions in validation"):
         load_reader(models / "model.skops", models / "validation", "digit")
 
 

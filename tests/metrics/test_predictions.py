@@ -26,7 +26,7 @@ def test_damaged_ones_are_named(tmp_path: Path, content: bytes | None) -> None:
     (tmp_path / "scores.npy").unlink()
     if content is not None:
         (tmp_path / "scores.npy").write_bytes(content)
-    with pytest.raises(BadInput, match=r"cannot be read as a model's predictions .*`dvc repro`"):
+    with pytest.raises(BadInput, match=r"predictions in validation \(.*\): `dvc repro`"):
         Predictions.load_folder(tmp_path)
 
 

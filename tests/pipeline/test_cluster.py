@@ -95,7 +95,7 @@ def test_eight_experiments_while_a_worker_and_the_sender_are_killed(
     finished = [run for run in server.runs() if run.info.status == "FINISHED"]
     assert sorted(str(run.info.run_name) for run in finished) == NAMES
     for run in finished:
-        assert_complete(run, shared, server.uri)
+        assert_complete(run, shared, server.uri, after_a_kill=True)
     assert not [run for run in server.runs() if run.info.status == "RUNNING"]
     trained = [line.split() for line in seen.read_text("utf-8").splitlines()]
     assert trained[0][1] == str(max(joblib.cpu_count() // 2, 1)), "two share the cores"
