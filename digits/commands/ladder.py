@@ -5,6 +5,7 @@ brings one into the workspace.
 """
 
 import argparse
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from digits.common.errors import BadInput
 from digits.experiments.git import ROOT, check_repository
 
 if TYPE_CHECKING:
+    from digits.experiments.ladder import Rung
     from digits.experiments.ladder_table import Row
 
 HELP = "run the experiments of ladder.yaml that have not run yet, and write docs/ladder.md"
@@ -46,8 +48,9 @@ def run(arguments: argparse.Namespace) -> None:
     before = read_table(page, ladder)
     commits = find_experiments(ROOT, ladder)
     if missing := [rung for rung in rungs if rung.name not in commits]:
-        print(_forecast([rung.name for rung in missing], before), flush=True)
-        run_rungs(ROOT, ladder, missing, arguments.jobs)
+        seconds = _seconds(before)
+        print(_forecast([rung.name for rung in missing], seconds), flush=True)
+        run_rungs(ROOT, ladder, _longest_first(missing, seconds), arguments.jobs)
         commits = find_experiments(ROOT, ladder)
     results = {name: read_results(ROOT, commit) for name, commit in commits.items()}
     comparisons = compare_neighbours(ROOT, ladder, commits)
@@ -59,10 +62,23 @@ def run(arguments: argparse.Namespace) -> None:
         raise BadInput(f"{', '.join(failed)} did not finish: {why_failed()}")
 
 
-def _forecast(names: list[str], before: Mapping[str, "Row"]) -> str:
+def _seconds(before: Mapping[str, "Row"]) -> dict[str, int]:
+    """How long rungs trained when the table was written, by name."""
+    seconds = {name: row.seconds.replace(",", "") for name, row in before.items()}
+    return {name: int(text) for name, text in seconds.items() if text}
+
+
+def _longest_first(rungs: list["Rung"], seconds: Mapping[str, int]) -> list["Rung"]:
+    """Rungs in an order in which no long one runs alone at the end, on a part of the cores.
+
+    One of which nothing is known may be the longest.
+    """
+    return sorted(rungs, key=lambda rung: seconds.get(rung.name, math.inf), reverse=True)
+
+
+def _forecast(names: list[str], seconds: Mapping[str, int]) -> str:
     """Which rungs will run, and how long they trained when the table was written."""
-    seconds = [before[name].seconds.replace(",", "") for name in names if name in before]
-    known = sum(map(int, filter(None, seconds)))
+    known = sum(seconds.get(name, 0) for name in names)
     past = f" Training took {known:,} seconds when docs/ladder.md was written." if known else ""
     return f"Running {', '.join(names)}.{past}"
 

@@ -1,22 +1,31 @@
 """What `python -m digits ladder` prints."""
 
-from digits.commands.ladder import _forecast, _rows_text
-from digits.experiments.ladder import read_ladder
+from digits.commands.ladder import _forecast, _longest_first, _rows_text, _seconds
+from digits.experiments.ladder import Rung, read_ladder
 from digits.experiments.ladder_table import read_table
 from tests.imports import ROOT
 
 ROWS = read_table(
     (ROOT / "docs" / "ladder.md").read_text(encoding="utf-8"), read_ladder(ROOT / "ladder.yaml")
 )
+TEXTS = {"a": "60", "b": "1,571", "c": "9", "new": ""}
 
 
 def test_it_says_first_what_will_run_and_how_long_that_took() -> None:
-    seconds = sum(int(ROWS[name].seconds.replace(",", "")) for name in ("svm-rbf", "vsv-poly"))
-    assert _forecast(["svm-rbf", "toy", "vsv-poly"], ROWS) == (
+    seconds = _seconds(ROWS)
+    assert seconds["svm-rbf"] == int(ROWS["svm-rbf"].seconds.replace(",", "")) > 100
+    assert _forecast(["svm-rbf", "toy", "vsv-poly"], seconds) == (
         "Running svm-rbf, toy, vsv-poly. "
-        f"Training took {seconds:,} seconds when docs/ladder.md was written."
+        f"Training took {seconds['svm-rbf'] + seconds['vsv-poly']:,} seconds when docs/ladder.md "
+        "was written."
     )
-    assert _forecast(["toy"], ROWS) == "Running toy."
+    assert _forecast(["toy"], seconds) == "Running toy."
+
+
+def test_the_longest_rung_runs_first_and_one_that_has_not_run_before_it() -> None:
+    rungs = [Rung(name=name, what="", source="") for name in ("a", "new", "b", "c")]
+    seconds = _seconds({name: ROWS["knn"]._replace(seconds=text) for name, text in TEXTS.items()})
+    assert [rung.name for rung in _longest_first(rungs, seconds)] == ["new", "b", "a", "c"]
 
 
 def test_it_prints_the_rungs_that_were_asked_for_a_line_for_each_number() -> None:
