@@ -21,7 +21,7 @@ from digits.experiments.git import (
 )
 from digits.experiments.ladder import Ladder, Rung, dvc_overrides, rung_params
 from digits.experiments.lock import Part
-from digits.experiments.queue import read_queue, run_dvc
+from digits.experiments.queue import queue_experiments, read_queue
 from digits.experiments.revisions import open_result
 from digits.params.nested import flatten
 from digits.params.schema import parse_params
@@ -83,18 +83,11 @@ def run_rungs(root: Path, ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
     """
     check_experiments_can_run(root)
     queued = read_queue(root).left.values()
-    for rung in rungs:
-        if rung.name not in queued:
-            _queue_rung(root, ladder, rung)
+    missing = {rung.name: dvc_overrides(ladder, rung) for rung in rungs if rung.name not in queued}
+    for name in missing:
+        _remove_experiment(root, name)
+    queue_experiments(root, missing)
     run_queued(root, jobs)
-
-
-def _queue_rung(root: Path, ladder: Ladder, rung: Rung) -> None:
-    overrides = [
-        part for override in dvc_overrides(ladder, rung) for part in ("--set-param", override)
-    ]
-    _remove_experiment(root, rung.name)
-    run_dvc(root, "exp", "run", "--queue", "--name", rung.name, *overrides)
 
 
 def _remove_experiment(root: Path, name: str) -> None:

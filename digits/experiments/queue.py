@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -13,9 +13,11 @@ from tempfile import TemporaryFile
 from typing import NamedTuple
 
 import psutil
+from dvc.exceptions import DvcException
 from dvc.repo.experiments.queue.base import QueueEntry
 from dvc.repo.experiments.utils import EXEC_TMP_DIR, get_exp_rwlock
 from dvc.rwlock import RWLOCK_FILE, RWLockFileCorruptedError
+from dvc.scm import map_scm_exception
 from tqdm import tqdm
 
 from digits.common.errors import BadInput
@@ -31,6 +33,31 @@ POLL_SECONDS = 5
 # Seconds in which a worker should have started. To take up an experiment it has three times as
 # long, on a busy machine.
 START_TIMEOUT = 20
+
+
+def queue_experiments(root: Path, overrides: Mapping[str, list[str]]) -> None:
+    """Queue experiments, all in this process: a command of DVC takes a second to start.
+
+    Parameters
+    ----------
+    root : Path
+        The repository.
+    overrides : mapping
+        By the experiment's name, what it changes in params.yaml, each as `dvc exp run --set-param`
+        takes it.
+
+    Raises
+    ------
+    BadInput
+        When DVC cannot queue one. Those before it are queued.
+    """
+    with open_repo(root) as repo:
+        for name, params in overrides.items():
+            try:
+                with map_scm_exception():
+                    repo.experiments.run(queue=True, name=name, params=params)
+            except DvcException as error:
+                raise BadInput(f"{name} cannot be queued: {error}") from error
 
 
 class Queue(NamedTuple):

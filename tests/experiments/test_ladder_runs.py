@@ -17,7 +17,7 @@ from digits.experiments.code import code_dependencies
 from digits.experiments.git import baseline_ref, list_experiments
 from digits.experiments.ladder import Rung, dvc_overrides, read_ladder, rung_params
 from digits.experiments.ladder_runs import find_experiments, run_rungs
-from digits.experiments.queue import read_queue
+from digits.experiments.queue import queue_experiments, read_queue
 from digits.params.nested import with_overrides
 from digits.params.schema import parse_params
 from tests.imports import ROOT
@@ -170,12 +170,10 @@ def test_a_queued_rung_has_its_params_whatever_params_yaml_says(newcomer: Projec
     (newcomer.path / "digits" / "models" / "new.py").write_text("new = True\n", encoding="utf-8")
     newcomer.git("add", "digits/models/new.py")
     names = ("voting", "vsv-poly", "committee")
-    commands = [
-        ["exp", "run", "--queue", "--name", name]
-        + [f"--set-param={override}" for override in dvc_overrides(LADDER, by_name(name))]
-        for name in names
-    ]
-    newcomer.run(sys.executable, "-c", EACH, *map(json.dumps, commands))
+    overrides = {name: dvc_overrides(LADDER, by_name(name)) for name in names}
+    newcomer.run(sys.executable, "-c", QUEUE, json.dumps(overrides))  # by who commits there
+    with pytest.raises(BadInput, match=r"^no\.\.name cannot be queued: Invalid exp name"):
+        queue_experiments(newcomer.path, {"no..name": ["train.seed=1"]})
     commits = newcomer.git("log", "-g", "--format=%H", "refs/exps/celery/stash").split()
     for name, commit in zip(reversed(names), commits, strict=True):
         queued = parse_params(newcomer.git("show", f"{commit}:params.yaml"))
@@ -184,11 +182,11 @@ def test_a_queued_rung_has_its_params_whatever_params_yaml_says(newcomer: Projec
         assert module == "new = True\n", "what is added to git is part of the experiment"
 
 
-# Several commands of DVC in one process.
-EACH = """
+QUEUE = """
 import json, sys
-from dvc.cli import main
-sys.exit(any([main(json.loads(each)) for each in sys.argv[1:]]))
+from pathlib import Path
+from digits.experiments.queue import queue_experiments
+queue_experiments(Path(), json.loads(sys.argv[1]))
 """
 
 
