@@ -63,8 +63,12 @@ SCALES: dict[str, Entry] = {
     "none": Entry("as it is"),
     "unit": Entry("divided by 255", (Step("scale", "digits.features.scaling:make_unit_scaler"),)),
     "standard": Entry(
-        "each feature to mean 0 and variance 1",
-        (Step("scale", "sklearn.preprocessing:StandardScaler"),),
+        "each feature to mean 0 and variance 1, without those that are always the same",
+        (
+            Step("float32", "digits.features.scaling:make_float32"),
+            Step("varying", "sklearn.feature_selection:VarianceThreshold"),
+            Step("scale", "sklearn.preprocessing:StandardScaler", {"copy": False}),
+        ),
     ),
     "sqrt": Entry(
         "the square root of the absolute value, divided by 255 first",

@@ -106,10 +106,10 @@ def fit(
     Raises
     ------
     BadInput
-        When the model's numbers overflow.
+        When the model's numbers overflow, or fewer features vary than `train.components` asks for.
     """
     rows = np.arange(len(data.y), dtype=np.int32) if rows is None else rows
-    with all_threads(), warnings.catch_warnings(), _overflow_is_bad_input():
+    with all_threads(), warnings.catch_warnings(), _name_the_setting():
         # The user chooses the number of epochs and the batch size; whether the loss still falls
         # is seen in the history.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -129,10 +129,16 @@ def fit(
 
 
 @contextmanager
-def _overflow_is_bad_input() -> Iterator[None]:
+def _name_the_setting() -> Iterator[None]:
+    """Raise BadInput where the data show only during a fit that a setting is out of bounds."""
     try:
         yield
     except ValueError as error:
+        if found := re.match(r"n_components=(\d+) must be between 0 and .*?=(\d+)", str(error)):
+            raise BadInput(
+                f"train.components is {found[1]}, allowed is at most {found[2]}: of train.scale "
+                "standard, the other features are the same in all images of a fit."
+            ) from error
         if not re.search("non-finite|overflow", str(error)):
             raise
         raise BadInput(

@@ -85,13 +85,14 @@ def test_steps_are_those_asked_for(model: str) -> None:
     everything = new(
         model, features="normalized_scattering", scale="standard", components=12, clusters=7
     )
-    steps = ["normalize", "scattering", "scale", "pca", "clusters", "model"]
+    scale = ["float32", "varying", "scale"]
+    steps = ["normalize", "scattering", *scale, "pca", "clusters", "model"]
     assert list(everything.named_steps) == steps
     assert list(new(model, scale="none").named_steps) == ["model"]
 
 
 def test_components_and_clusters_are_as_many_as_asked_for() -> None:
-    steps = new("knn", scale="standard", components=12, clusters=7)[:-1]
+    steps = new("knn", scale="unit", components=12, clusters=7)[:-1]
     widths = [steps[:number].fit_transform(IMAGES[:50]).shape[1] for number in (1, 2, 3)]
     assert widths == [64, 12, 7]
 
