@@ -21,7 +21,8 @@ from digits.experiments.git import (
 )
 from digits.experiments.ladder import Ladder, Rung, dvc_overrides, rung_params
 from digits.experiments.lock import Part
-from digits.experiments.queue import queue_experiments, read_queue
+from digits.experiments.queue import queue_experiment, read_queue
+from digits.experiments.repository import open_repo
 from digits.experiments.revisions import open_result
 from digits.params.nested import flatten
 from digits.params.schema import parse_params
@@ -83,10 +84,11 @@ def run_rungs(root: Path, ladder: Ladder, rungs: list[Rung], jobs: int) -> None:
     """
     check_experiments_can_run(root)
     queued = read_queue(root).left.values()
-    missing = {rung.name: dvc_overrides(ladder, rung) for rung in rungs if rung.name not in queued}
-    for name in missing:
-        _remove_experiment(root, name)
-    queue_experiments(root, missing)
+    with open_repo(root) as repo:
+        for rung in rungs:
+            if rung.name not in queued:
+                _remove_experiment(root, rung.name)
+                queue_experiment(repo, rung.name, dvc_overrides(ladder, rung))
     run_queued(root, jobs)
 
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import psutil
 from dvc.exceptions import DvcException
+from dvc.repo import Repo
 from dvc.repo.experiments.queue.base import QueueEntry
 from dvc.repo.experiments.utils import EXEC_TMP_DIR, get_exp_rwlock
 from dvc.rwlock import RWLOCK_FILE, RWLockFileCorruptedError
@@ -35,29 +36,28 @@ POLL_SECONDS = 5
 START_TIMEOUT = 20
 
 
-def queue_experiments(root: Path, overrides: Mapping[str, list[str]]) -> None:
-    """Queue experiments, all in this process: a command of DVC takes a second to start.
+def queue_experiment(repo: Repo, name: str, overrides: list[str]) -> None:
+    """Queue an experiment in this process: a command of DVC takes a second to start.
 
     Parameters
     ----------
-    root : Path
-        The repository.
-    overrides : mapping
-        By the experiment's name, what it changes in params.yaml, each as `dvc exp run --set-param`
-        takes it.
+    repo : Repo
+        As `open_repo` opens it.
+    name : str
+        The experiment's name.
+    overrides : list of str
+        What it changes in params.yaml, each as `dvc exp run --set-param` takes it.
 
     Raises
     ------
     BadInput
-        When DVC cannot queue one. Those before it are queued.
+        When DVC cannot queue it.
     """
-    with open_repo(root) as repo:
-        for name, params in overrides.items():
-            try:
-                with map_scm_exception():
-                    repo.experiments.run(queue=True, name=name, params=params)
-            except DvcException as error:
-                raise BadInput(f"{name} cannot be queued: {error}") from error
+    try:
+        with map_scm_exception():
+            repo.experiments.run(queue=True, name=name, params=overrides)
+    except DvcException as error:
+        raise BadInput(f"{name} cannot be queued: {error}") from error
 
 
 class Queue(NamedTuple):

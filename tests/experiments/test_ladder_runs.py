@@ -17,7 +17,8 @@ from digits.experiments.code import code_dependencies
 from digits.experiments.git import baseline_ref, list_experiments
 from digits.experiments.ladder import Rung, dvc_overrides, read_ladder, rung_params
 from digits.experiments.ladder_runs import find_experiments, run_rungs
-from digits.experiments.queue import queue_experiments, read_queue
+from digits.experiments.queue import queue_experiment, read_queue
+from digits.experiments.repository import open_repo
 from digits.params.nested import with_overrides
 from digits.params.schema import parse_params
 from tests.imports import ROOT
@@ -172,8 +173,11 @@ def test_a_queued_rung_has_its_params_whatever_params_yaml_says(newcomer: Projec
     names = ("voting", "vsv-poly", "committee")
     overrides = {name: dvc_overrides(LADDER, by_name(name)) for name in names}
     newcomer.run(sys.executable, "-c", QUEUE, json.dumps(overrides))  # by who commits there
-    with pytest.raises(BadInput, match=r"^no\.\.name cannot be queued: Invalid exp name"):
-        queue_experiments(newcomer.path, {"no..name": ["train.seed=1"]})
+    with (
+        open_repo(newcomer.path) as repo,
+        pytest.raises(BadInput, match=r"^no\.\.name cannot be queued: Invalid exp name"),
+    ):
+        queue_experiment(repo, "no..name", ["train.seed=1"])
     commits = newcomer.git("log", "-g", "--format=%H", "refs/exps/celery/stash").split()
     for name, commit in zip(reversed(names), commits, strict=True):
         queued = parse_params(newcomer.git("show", f"{commit}:params.yaml"))
@@ -185,8 +189,11 @@ def test_a_queued_rung_has_its_params_whatever_params_yaml_says(newcomer: Projec
 QUEUE = """
 import json, sys
 from pathlib import Path
-from digits.experiments.queue import queue_experiments
-queue_experiments(Path(), json.loads(sys.argv[1]))
+from digits.experiments.queue import queue_experiment
+from digits.experiments.repository import open_repo
+with open_repo(Path()) as repo:
+    for name, overrides in json.loads(sys.argv[1]).items():
+        queue_experiment(repo, name, overrides)
 """
 
 
