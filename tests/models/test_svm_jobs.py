@@ -101,12 +101,22 @@ def test_caches_take_no_more_than_half_of_the_free_memory(
     assert watched.caches == {expected}
 
 
-def test_images_are_not_copied() -> None:
+def test_images_are_copied_of_the_pairs_at_work_alone() -> None:
     many = np.repeat(X, 20, axis=0)
     y = np.repeat(Y, 20)
     tracemalloc.start()
-    with threads(4):
+    with threads(2):  # 2 of 45 pairs, of a fifth of the images each
         MatrixSVC(gamma=0.1).fit(many, y)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.7 * many.nbytes, peak
+
+
+def test_images_of_two_classes_are_not_copied() -> None:
+    many = np.repeat(X, 20, axis=0)
+    y = np.repeat(Y == 5, 20)
+    tracemalloc.start()
+    MatrixSVC(gamma=0.1).fit(many, y)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 0.7 * many.nbytes, peak
