@@ -52,7 +52,7 @@ def new(
     model: str,
     seed: int = 42,
     scale: str = "unit",
-    components: int = 0,
+    components: int | list[int] = 0,
     clusters: int = 0,
     **settings: Any,
 ) -> Pipeline:

@@ -56,6 +56,7 @@ ALLOWED: dict[str, str] = {
     "train.features": "one, or a list of different ones, of "
     + ", ".join(map(code_span, REPRESENTATIONS)),
     "train.scale": ", ".join(map(code_span, SCALES)),
+    "train.components": "whole number, at least 0, or a list of one for each of `features`",
     "train.train_sizes": "list of numbers above 0, at most 1, that ascend; may be empty",
     "models.svm.gamma": "`scale`, or a number above 0",
 }

@@ -1,6 +1,5 @@
 """Make the transformers that the tables of representations and scales name."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,18 +25,16 @@ def make_scaler(scale: str) -> list[tuple[str, Any]]:
     return [step.make() for step in SCALES[scale].steps]
 
 
-def n_features(features: str | Sequence[str], shape: tuple[int, int]) -> int:
+def n_features(features: str, shape: tuple[int, int]) -> int:
     """Return the number of features of an image.
 
     Parameters
     ----------
-    features : str or sequence of str
-        A key of REPRESENTATIONS, or several for a committee: then the smallest number counts.
+    features : str
+        A key of REPRESENTATIONS.
     shape : (height, width)
         Of the image, in pixels.
     """
-    if not isinstance(features, str):
-        return min(n_features(name, shape) for name in features)
     X = np.zeros((1, shape[0] * shape[1]), np.uint8)
     for _, transformer in make_steps(features, shape):
         X = transformer.fit_transform(X)

@@ -137,8 +137,8 @@ class PipelineOptions:
         Of the images, in pixels; None for square ones.
     scale : str
         A key of SCALES.
-    components : int
-        Of the PCA; 0 for none.
+    components : int or sequence of int
+        Of the PCA; 0 for none; several: of each member of the committee.
     clusters : int
         Centres of the k-means whose distances are taken instead; 0 for none.
     engine : str
@@ -148,7 +148,7 @@ class PipelineOptions:
     features: str | Sequence[str] = "pixels"
     shape: tuple[int, int] | None = None
     scale: str = "none"
-    components: int = 0
+    components: int | Sequence[int] = 0
     clusters: int = 0
     engine: str = "scikit-learn"
 
@@ -158,6 +158,13 @@ class PipelineOptions:
         return cls(
             train.features, shape, train.scale, train.components, train.clusters, train.engine
         )
+
+    def members(self) -> list[tuple[str, int]]:
+        """Return representation and components of each of the committee; of one model, its own."""
+        names = [self.features] if isinstance(self.features, str) else self.features
+        if isinstance(self.components, int):
+            return [(name, self.components) for name in names]
+        return list(zip(names, self.components, strict=True))
 
 
 PIXELS_ALONE = PipelineOptions()
@@ -183,14 +190,15 @@ def make_pipeline(
         What comes before the model.
     """
     if not isinstance(options.features, str):
-        members = [
-            (name, make_pipeline(model, settings, seed, replace(options, features=name)))
-            for name in options.features
-        ]
+        members = []
+        for name, n in options.members():
+            own = replace(options, features=name, components=n)
+            members.append((name, make_pipeline(model, settings, seed, own)))
         return Pipeline([("committee", Committee(members))])
-    steps = [*make_steps(options.features, options.shape), *make_scaler(options.scale)]
-    if options.components:
-        steps.append(("pca", PCA(options.components, svd_solver="covariance_eigh")))
+    [(features, components)] = options.members()
+    steps = [*make_steps(features, options.shape), *make_scaler(options.scale)]
+    if components:
+        steps.append(("pca", PCA(components, svd_solver="covariance_eigh")))
     if options.clusters:
         steps.append(("clusters", KMeans(options.clusters, n_init=1, random_state=seed)))
     estimator = FAMILIES[model].make(seed, settings, options.engine)

@@ -119,6 +119,13 @@ def _one_or_several(value: Any) -> Any:
     return value
 
 
+def _counts(value: Any) -> Any:
+    numbers = value if isinstance(value, list) else [value]
+    if not numbers or any(type(number) is not int or number < 0 for number in numbers):
+        raise ValueError("allowed is an integer, at least 0, or a list of one for each of features")
+    return value
+
+
 def _ascending(value: list[float]) -> list[float]:
     if any(share <= before for before, share in pairwise(value)):
         raise ValueError("allowed are shares that ascend, each larger than the one before")
@@ -129,13 +136,24 @@ class Train(Section):
     model: Annotated[str, one_of(MODELS)]
     features: Annotated[Any, AfterValidator(_one_or_several)]
     scale: Annotated[str, one_of(SCALES)]
-    components: NotNegativeInt
+    components: Annotated[Any, AfterValidator(_counts)]
     clusters: NotNegativeInt
     copies: Literal["all", "support_vectors", "none"]
     engine: Literal["scikit-learn", "intelex"]
     validate_: Literal["holdout", "cross_validation", "none"] = Field(alias="validate")
     train_sizes: Annotated[list[Fraction], AfterValidator(_ascending)]
     seed: Seed
+
+    @model_validator(mode="after")
+    def _components_of_each_member(self) -> Self:
+        if isinstance(self.components, list) and not (
+            isinstance(self.features, list) and len(self.features) == len(self.components)
+        ):
+            raise ValueError(
+                f"components is {self.components}, but features is {self.features}: "
+                "allowed is one number, or a list of one for each of several features"
+            )
+        return self
 
     @model_validator(mode="after")
     def _possible_with_the_model(self) -> Self:

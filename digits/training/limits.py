@@ -49,10 +49,12 @@ def check_limits(
     if subsets:
         limits["images of the smallest of train.train_sizes"] = len(subsets[0])
     _check("train.clusters", options.clusters, limits)
-    if options.components:
-        assert options.shape
-        n = n_features(options.features, options.shape)
-        _check("train.components", options.components, limits | {"features of an image": n})
+    for name, components in options.members():
+        if components:
+            assert options.shape
+            of = "" if isinstance(options.features, str) else f" in {name}"
+            n = n_features(name, options.shape)
+            _check("train.components", components, limits | {f"features of an image{of}": n})
     if isinstance(committee := pipeline[-1], Committee):
         _, pipeline = committee.members[0]  # all have the same model
     if model == "stacking":

@@ -57,10 +57,6 @@ def test_number_of_features_is_known_beforehand(features: str) -> None:
         assert steps.fit_transform(X).shape[1] == n_features(features, shape)
 
 
-def test_of_a_committee_the_smallest_number_of_features_counts() -> None:
-    assert n_features(["scattering", "pixels"], (8, 8)) == n_features("pixels", (8, 8)) == 64
-
-
 def test_params_yaml_names_every_representation_and_scale() -> None:
     lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
     scale = next(line for line in lines if line.startswith("  scale:"))

@@ -97,6 +97,18 @@ def test_components_and_clusters_are_as_many_as_asked_for() -> None:
     assert widths == [64, 12, 7]
 
 
+@pytest.mark.parametrize("components", [9, [12, 0]])
+def test_each_member_has_its_own_components(components: int | list[int]) -> None:
+    features = ["pixels", "deskewed_scattering"]
+    (committee,) = new("knn", features=features, components=components)
+    assert [name for name, _ in committee.members] == features
+    found = [
+        member["pca"].n_components if "pca" in member.named_steps else 0
+        for _, member in committee.members
+    ]
+    assert found == (components if isinstance(components, list) else [components] * 2)
+
+
 @every_model
 def test_settings_reach_the_estimator(model: str) -> None:
     assert_settings(model, SETTINGS[model], new(model)[-1])

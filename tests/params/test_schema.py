@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from digits.common.dvc_yaml import parse_yaml
 from digits.params.schema import Params, parse_params
 from tests.settings import TEXT, VALUES, complaint, edited
 
@@ -40,6 +41,7 @@ def test_the_committed_file_is_read_as_dvc_reads_it() -> None:
         ("models.svm.coef0", "-1", -1.0),
         ("models.sgd.epochs", "20", 20),
         ("models.mlp.hidden_layers", "[7]", [7]),
+        ("train.components", "0", 0),
         ("models.few_labels.share", "1", 1.0),
         ("train.train_sizes", "[]", []),
         ("train.train_sizes", "[1e-1, .5, 1]", [0.1, 0.5, 1.0]),
@@ -91,6 +93,31 @@ def test_only_ones_own_data_set_can_be_pinned(dataset: str) -> None:
         "allowed is null, or a dataset of idx:FOLDER or images:FOLDER."
     )
     parse_params(edited({"fetch.dataset": "idx:folder", "fetch.sha256": DIGEST}))
+
+
+@pytest.mark.parametrize(
+    ("features", "components"),
+    [
+        ("pixels", "[10]"),
+        ("[pixels, deskewed]", "[10]"),
+        ("[pixels, deskewed]", "[10, 0, 5]"),
+        ("[pixels, deskewed]", "[10, 0]"),
+        ("[pixels, deskewed]", "10"),
+        ("[pixels]", "[10]"),
+    ],
+)
+def test_several_components_are_one_for_each_of_several_features(
+    features: str, components: str
+) -> None:
+    text = edited({"train.features": features, "train.components": components})
+    names, numbers = parse_yaml(features, ""), parse_yaml(components, "")
+    if isinstance(numbers, int) or (isinstance(names, list) and len(names) == len(numbers)):
+        assert parse_params(text).train.components == numbers
+    else:
+        assert complaint(text) == (
+            f"train: components is {numbers}, but features is {names}: "
+            "allowed is one number, or a list of one for each of several features."
+        )
 
 
 @pytest.mark.parametrize("model", VALUES["models"])

@@ -33,6 +33,7 @@ def check(
     [
         {"clusters": 50, "components": 50, "n_neighbors": 50},
         {"features": "scattering", "components": 50},
+        {"features": ["deskewed_scattering", "pixels"], "components": [50, 0]},
         {"model": "svm", "n_neighbors": 1000},
     ],
 )
@@ -80,6 +81,11 @@ def test_each_fold_of_a_stacking_has_an_image_of_every_class() -> None:
         ),
         (
             [],
+            {"components": [0, 51], "features": ["pixels", "deskewed"]},
+            "train.components is 51, allowed is at most 50, the images of a fit.",
+        ),
+        (
+            [],
             {"n_neighbors": 51, "features": ["pixels", "deskewed"]},
             "n_neighbors of models.knn is 51, allowed is at most 50, the images of a fit.",
         ),
@@ -96,3 +102,12 @@ def test_more_than_there_are_is_bad_input(
     with pytest.raises(BadInput) as caught:
         check(train_sizes, **settings)
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("components", [[100, 65], 65])
+def test_no_member_has_more_components_than_features(components: int | list[int]) -> None:
+    options = PipelineOptions(["scattering", "pixels"], (8, 8), components=components)
+    pipeline = make_pipeline("knn", SETTINGS["knn"], 1, options)
+    data, fold = images(IMAGES[:300], LABELS[:300]), np.repeat([0, 1], 150).astype(np.int8)
+    with pytest.raises(BadInput, match=r"components is 65, .* 64, the features of an image in pix"):
+        check_limits(pipeline, options, "knn", data, fold, [])
