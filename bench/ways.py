@@ -91,11 +91,7 @@ WAYS = {
         set=NO_COPIES | BOTH,
     ),
     "two champions": Way("the same committee, with copies", rung="champion", set=BOTH),
-    # With the components that it had when docs/benchmarks.md was measured.
-    "committee": Way(
-        "a committee: scattering and gradients of normalized digits, with copies",
-        set={"train.components": 200},
-    ),
+    "committee": Way("a committee: scattering and gradients of normalized digits, with copies"),
     "SVC": Way(
         "SVC(C=5, gamma=0.05, cache_size=2000) on pixels from 0 to 1",
         STOCK,
