@@ -11,6 +11,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -101,25 +102,21 @@ def test_caches_take_no_more_than_half_of_the_free_memory(
     assert watched.caches == {expected}
 
 
-def test_images_are_copied_of_the_pairs_at_work_alone() -> None:
+@pytest.mark.parametrize(
+    ("labels", "n", "most"),
+    [(Y, 2, 0.7), (Y, 4, 1.0), (Y == 5, 2, 0.7)],
+    ids=["2 of 45 pairs", "4 of 45 pairs", "the only pair"],
+)
+def test_images_are_copied_of_the_pairs_at_work_alone(labels: NDArray, n: int, most: float) -> None:
+    """Each of 45 pairs has a fifth of the images; the only pair's are not copied."""
     many = np.repeat(X, 20, axis=0)
-    y = np.repeat(Y, 20)
+    y = np.repeat(labels, 20)
     tracemalloc.start()
-    with threads(2):  # 2 of 45 pairs, of a fifth of the images each
+    with threads(n):
         MatrixSVC(gamma=0.1).fit(many, y)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 0.7 * many.nbytes, peak
-
-
-def test_images_of_two_classes_are_not_copied() -> None:
-    many = np.repeat(X, 20, axis=0)
-    y = np.repeat(Y == 5, 20)
-    tracemalloc.start()
-    MatrixSVC(gamma=0.1).fit(many, y)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 0.7 * many.nbytes, peak
+    assert peak < most * many.nbytes, peak
 
 
 def test_ctrl_c_ends_it_at_once() -> None:
