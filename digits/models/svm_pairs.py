@@ -71,8 +71,8 @@ def fit_pairs(
     class_weight : ndarray of shape (n_classes,)
         By what C is multiplied for the rows of a class.
     cache_size : float
-        MiB of kernel values that a pair may keep; less where all that are learned at once would
-        take more than half of the memory that is free.
+        MiB of kernel values that a pair may keep; less where these and the rows of all that are
+        learned at once would take more than half of the memory that is free.
     settings : dict
         The other arguments of `sklearn.svm._libsvm.fit`.
     """
@@ -81,7 +81,9 @@ def fit_pairs(
     n_rows = np.bincount(y.astype(np.intp))
     largest_first = sorted(pairs, key=lambda pair: n_rows[list(pair)].sum(), reverse=True)
     n_jobs = min(joblib.effective_n_jobs(None), len(pairs))
-    settings = settings | {"cache_size": max(1, min(cache_size, free_memory() / 2 / n_jobs))}
+    copied = n_rows[list(largest_first[0])].sum() * X[0].nbytes / 2**20 if n_classes > 2 else 0
+    left = free_memory() / 2 / n_jobs - copied
+    settings = settings | {"cache_size": max(1, min(cache_size, left))}
     learned = joblib.Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="all")(
         joblib.delayed(_fit_pair)(X, y, weight, class_weight, pair, settings)
         for pair in largest_first

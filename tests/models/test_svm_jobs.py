@@ -89,17 +89,28 @@ def test_the_largest_pairs_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "free", "expected"),
-    [(1, 1e6, 1000), (4, 1e6, 1000), (4, 800, 100), (1, 800, 400), (4, 0, 1)],
+    ("labels", "n", "each", "expected"),
+    [
+        (Y, 1, 1e6, 1000),
+        (Y, 4, 1e6, 1000),
+        (Y, 4, 100, 100),
+        (Y, 1, 400, 400),
+        (Y, 4, 0, 1),
+        (Y == 5, 4, 100, 100),
+    ],
 )
-def test_caches_take_no_more_than_half_of_the_free_memory(
-    monkeypatch: pytest.MonkeyPatch, n: int, free: float, expected: float
+def test_rows_and_caches_take_no_more_than_half_of_the_free_memory(
+    monkeypatch: pytest.MonkeyPatch, labels: NDArray, n: int, each: float, expected: float
 ) -> None:
+    """Beside the rows of each pair at work, `each` MiB are left for its cache."""
     watched = Watched(monkeypatch)
-    monkeypatch.setattr(svm_pairs, "free_memory", lambda: free)
+    n_rows = np.unique(labels, return_counts=True)[1]
+    copied = sum(sorted(n_rows)[-2:]) * X[0].nbytes / 2**20 if len(n_rows) > 2 else 0
+    at_once = n if len(n_rows) > 2 else 1
+    monkeypatch.setattr(svm_pairs, "free_memory", lambda: 2 * at_once * (each + copied))
     with threads(n):
-        MatrixSVC(cache_size=1000).fit(X[:200], Y[:200])
-    assert watched.caches == {expected}
+        MatrixSVC(cache_size=1000).fit(X, labels)
+    assert list(watched.caches) == [pytest.approx(expected)]
 
 
 @pytest.mark.parametrize(
