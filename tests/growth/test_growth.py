@@ -38,6 +38,7 @@ SCORED = 500  # bytes for each image held out, of which the scores stay in memor
 # An algorithm that is linear has 1; seconds that are lost to the start are not in it, but that
 # takes some tenths of a second more or less from run to run, a tenth of what the fewest cost.
 LINEAR = 1.05 + 0.1
+STARTS = 3  # now and then it takes two seconds more: of so many runs the one with the least counts
 every_stage = pytest.mark.parametrize("stage", STAGES)
 
 
@@ -69,10 +70,11 @@ def project(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def start(project: Path) -> Cost:
-    """Of so few images that nearly all is the time to start."""
+def start(project: Path) -> dict[str, float]:
+    """Processor seconds with so few images that nearly all is the time to start."""
     write_raw(project, 500)
-    return measure(project, copies=0)
+    costs = [measure(project, copies=0) for _ in range(STARTS)]
+    return {stage: min(cost[stage]["processor_seconds"] for cost in costs) for stage in STAGES}
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +105,13 @@ def test_memory_stays_with_more_copies(by_copies: list[Cost], stage: str) -> Non
 
 
 @every_stage
-def test_time_grows_as_the_images_do(by_copies: list[Cost], start: Cost, stage: str) -> None:
+def test_time_grows_as_the_images_do(
+    by_copies: list[Cost], start: dict[str, float], stage: str
+) -> None:
     # To copy an original as it is costs next to nothing.
     images = [copies + (stage == "train") for copies in COPIES]
-    begun = start[stage]["processor_seconds"]
-    seconds = [cost[stage]["processor_seconds"] - begun for cost in by_copies]
-    assert exponent(images, seconds) < LINEAR, (seconds, begun)
+    seconds = [cost[stage]["processor_seconds"] - start[stage] for cost in by_copies]
+    assert exponent(images, seconds) < LINEAR, (seconds, start)
 
 
 def test_originals_take_no_more_memory_than_as_many_copies(
