@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -70,7 +71,12 @@ def all_threads() -> Iterator[None]:
     with (
         joblib.parallel_config(backend="threading", n_jobs=n),
         threadpool_limits({"blas": 1, "openmp": n}),
+        warnings.catch_warnings(),
     ):
+        # Each task of scikit-learn sets the warning filters, which are the process's, and puts
+        # them back. Where another thread does so at that moment, it finds none, and says that it
+        # was called in a wrong way.
+        warnings.filterwarnings("ignore", "`sklearn.utils.parallel.delayed` should be used")
         yield
 
 

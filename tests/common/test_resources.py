@@ -7,10 +7,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sklearn.utils.parallel import delayed
 
 from digits.common import resources
 from digits.common.errors import BadInput
-from digits.common.resources import free_memory, n_threads, share_threads
+from digits.common.resources import all_threads, free_memory, n_threads, share_threads
 from tests.imports import ROOT
 
 
@@ -66,6 +67,14 @@ class TestThreads:
             assert n_threads() == 1
         finally:
             os.sched_setaffinity(0, allowed)
+
+    def test_a_warning_that_scikit_learn_s_threads_give_falsely_is_ignored(self) -> None:
+        """A task of theirs gives it where it finds no warning filters; here it never gets any."""
+        task, arguments, _ = delayed(abs)(-7)
+        with all_threads():
+            assert task(*arguments) == 7
+        with pytest.warns(UserWarning, match="delayed` should be used"):
+            assert task(*arguments) == 7
 
 
 def test_peak_memory_is_the_most_there_was() -> None:
