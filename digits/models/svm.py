@@ -24,8 +24,8 @@ class MatrixSVC(SVC):
 
     `fit` learns what scikit-learn's class does, to the last bit, on as many threads as joblib's
     configuration says; the only difference is that `cache_size` is for each pair, and that caches
-    take no more than half of the free memory. With `probability` or `verbose`, and where a weight
-    is not above 0, it learns in scikit-learn's way.
+    and kernel matrices take no more than half of the free memory. With `probability` or
+    `verbose`, and where a weight is not above 0, it learns in scikit-learn's way.
 
     Scores come some ten times as fast as from LIBSVM, image by image, and are the same to
     rounding. `predict` takes the class with the highest one, as scikit-learn's does with

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from sklearn.svm import _libsvm
 
 from digits.common.resources import free_memory
+from digits.models.kernel_matrix import KERNELS, Kernel, kernel_matrix
+
+WIDE = 300  # features of a row, from which on the kernel matrix is faster than LIBSVM's products
 
 
 class Learned(NamedTuple):
@@ -71,8 +74,9 @@ def fit_pairs(
     class_weight : ndarray of shape (n_classes,)
         By what C is multiplied for the rows of a class.
     cache_size : float
-        MiB of kernel values that a pair may keep; less where these and the rows of all that are
-        learned at once would take more than half of the memory that is free.
+        MiB of kernel values that LIBSVM may keep of a pair; less where these and the rows of all
+        that are learned at once would take more than half of the memory that is free. Of rows
+        of WIDE features or more, the kernel matrix is computed too where it fits into that half.
     settings : dict
         The other arguments of `sklearn.svm._libsvm.fit`.
     """
@@ -82,10 +86,10 @@ def fit_pairs(
     largest_first = sorted(pairs, key=lambda pair: n_rows[list(pair)].sum(), reverse=True)
     n_jobs = min(joblib.effective_n_jobs(None), len(pairs))
     copied = n_rows[list(largest_first[0])].sum() * X[0].nbytes / 2**20 if n_classes > 2 else 0
-    left = free_memory() / 2 / n_jobs - copied
-    settings = settings | {"cache_size": max(1, min(cache_size, left))}
+    memory = free_memory() / 2 / n_jobs - copied
+    settings = settings | {"cache_size": max(1, min(cache_size, memory))}
     learned = joblib.Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="all")(
-        joblib.delayed(_fit_pair)(X, y, weight, class_weight, pair, settings)
+        joblib.delayed(_fit_pair)(X, y, weight, class_weight, pair, settings, memory)
         for pair in largest_first
     )
     return _put_together(dict(zip(largest_first, learned, strict=True)), y, n_classes)
@@ -98,13 +102,16 @@ def _fit_pair(
     class_weight: NDArray,
     pair: tuple[int, int],
     settings: dict[str, Any],
+    memory: float,
 ) -> _Pair:
-    """Learn from the rows of two classes."""
+    """Learn from the rows of two classes, in `memory` MiB beside a copy of them."""
     _libsvm.set_verbosity_wrap(0)
     rows = np.flatnonzero(np.isin(y, pair))
+    # LIBSVM reads all of them again and again, faster if they lie side by side.
+    X = X if len(rows) == len(X) else X[rows]
+    X, settings = _with_kernel_matrix(X, settings, memory)
     support, _, _, coef, intercept, _, _, status, n_iter = _libsvm.fit(
-        # LIBSVM reads all of them again and again, faster if they lie side by side.
-        X if len(rows) == len(X) else X[rows],
+        X,
         (y[rows] == pair[1]).astype(np.float64),
         sample_weight=weight[rows],
         class_weight=class_weight[list(pair)],
@@ -112,6 +119,25 @@ def _fit_pair(
         **settings,
     )
     return _Pair(rows[support], coef[0], intercept[0], status, n_iter[0])
+
+
+def _with_kernel_matrix(
+    X: NDArray[np.float64], settings: dict[str, Any], memory: float
+) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """Return what LIBSVM learns from: the kernel matrix, where it is faster and fits into memory.
+
+    LIBSVM computes the values for a row when it needs the row, and keeps them. For wide rows, all
+    values by matrix products come earlier than those that it needs.
+    """
+    kernel = Kernel(**{name: settings[name] for name in Kernel._fields})
+    left = memory - len(X) ** 2 * 8 / 2**20
+    if X.shape[1] < WIDE or left < 1 or kernel.kernel not in KERNELS:
+        return X, settings
+    K = kernel_matrix(X, kernel)
+    if K is None:
+        return X, settings
+    cache_size = min(settings["cache_size"], left)
+    return K, settings | {"kernel": "precomputed", "cache_size": cache_size}
 
 
 def _put_together(learned: dict[tuple[int, int], _Pair], y: NDArray, n_classes: int) -> Learned:

@@ -32,9 +32,11 @@ def threads(n: int) -> joblib.parallel_config:
 def test_threads_and_the_cache_s_size_are_not_in_the_model_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Nor is whether the kernel matrix was computed, as from WIDE features on."""
     files = []
-    for n, free in [(1, 1e6), (2, 1e6), (4, 100.0), (2, 0.0)]:
+    for n, free, wide in [(1, 1e6, 300), (2, 1e6, 1), (4, 100.0, 300), (2, 0.0, 1)]:
         monkeypatch.setattr(svm_pairs, "free_memory", lambda free=free: free)
+        monkeypatch.setattr(svm_pairs, "WIDE", wide)
         with threads(n):
             model = make_pipeline(StandardScaler(), MatrixSVC(cache_size=1000)).fit(X, Y)
         save_model(model, tmp_path / "model.skops")
