@@ -62,7 +62,7 @@ class Kernel(NamedTuple):
             case _:
                 return argument
 
-    def error(self, n_features: int, largest: float) -> float:
+    def error(self, n_features: int, squares: NDArray) -> NDArray:
         """Return by how much two arguments of the same two rows may differ, both rounded.
 
         What their values differ by rounding is included, as the difference of arguments that has
@@ -72,18 +72,18 @@ class Kernel(NamedTuple):
         ----------
         n_features : int
             How many numbers a row has.
-        largest : float
-            |x|^2 of the longest row.
+        squares : ndarray
+            |x|^2 + |y|^2, of which |x| |y| is at most half.
         """
-        product = 4 * (n_features + 8) * _FLOAT64 * largest
+        product = 2 * (n_features + 8) * _FLOAT64
         match self.kernel:
             case "rbf":
-                return 2 * self.gamma * product + 16 * _FLOAT64
+                return 2 * self.gamma * product * squares + 16 * _FLOAT64
             case "poly":
-                rounding = 8 * _FLOAT64 * (self.gamma * largest + abs(self.coef0))
-                return self.gamma * product + rounding
+                rounding = 4 * _FLOAT64
+                return self.gamma * (product + rounding) * squares + 2 * rounding * abs(self.coef0)
             case _:
-                return product
+                return product * squares
 
 
 def _exp_of_c(argument: NDArray) -> NDArray:
@@ -120,7 +120,6 @@ def kernel_matrix(X: NDArray[np.float64], kernel: Kernel) -> NDArray[np.float64]
     """
     n, n_features = X.shape
     squares = np.array([ddot(x, x) for x in X])
-    error = kernel.error(n_features, squares.max())
     K = np.empty((n, n))
     starts = range(0, n, TILE)
     with np.errstate(over="ignore", invalid="ignore"):  # LIBSVM does not warn of infinity
@@ -128,6 +127,7 @@ def kernel_matrix(X: NDArray[np.float64], kernel: Kernel) -> NDArray[np.float64]
             rows, columns = slice(start, start + TILE), slice(first, first + TILE)
             sums = squares[rows, np.newaxis] + squares[columns]
             argument = kernel.argument(X[rows] @ X[columns].T, sums)
+            error = kernel.error(n_features, sums)
             low = kernel.value(argument - error).astype(np.float32)
             high = kernel.value(argument + error).astype(np.float32)
             uncertain = low != high
