@@ -2,6 +2,7 @@
 
 import math
 from typing import Any
+from unittest.mock import Mock
 
 import joblib
 import numpy as np
@@ -85,6 +86,17 @@ def test_matrix_products_alone_would_not_do(monkeypatch: pytest.MonkeyPatch) -> 
     expected = one_by_one(Z, LINEAR)
     assert_the_same(kernel_matrix(Z, LINEAR), expected)
     assert ((Z @ Z.T).astype(np.float32) != expected.astype(np.float32)).any()
+
+
+def test_a_long_row_makes_no_other_uncertain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A standardised pixel that is blank in nearly all images makes such rows."""
+    Z = GENERATOR.normal(size=(200, 300))
+    Z[0, 0] = 1e5
+    products = Mock(wraps=ddot)
+    monkeypatch.setattr(module, "ddot", products)
+    assert kernel_matrix(Z, RBF) is not None
+    n = products.call_count
+    assert len(Z) <= n < 1.1 * len(Z)  # those of each row with itself, and few others
 
 
 @pytest.mark.parametrize("kernel", [RBF, POLY, LINEAR], ids=lambda kernel: kernel.kernel)
