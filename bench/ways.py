@@ -130,8 +130,9 @@ def rung_of(name: str, ladder: Ladder) -> Rung:
 
 
 def settings_of(name: str) -> dict[str, Any]:
-    """The params of a way of this pipeline that are not those of the ladder's `base`."""
-    return rung_of(name, read_ladder(ROOT / "ladder.yaml")).set
+    """The params of what a way of this pipeline learns that are not those of the ladder's `base`."""
+    settings = rung_of(name, read_ladder(ROOT / "ladder.yaml")).set
+    return {key: value for key, value in settings.items() if not key.startswith("evaluate.")}
 
 
 def params_of(name: str) -> Params:
