@@ -130,7 +130,7 @@ def rung_of(name: str, ladder: Ladder) -> Rung:
 
 
 def settings_of(name: str) -> dict[str, Any]:
-    """The params of what a way of this pipeline learns that are not those of the ladder's `base`."""
+    """The params that a way of this pipeline learns by, but those of the ladder's `base`."""
     settings = rung_of(name, read_ladder(ROOT / "ladder.yaml")).set
     return {key: value for key, value in settings.items() if not key.startswith("evaluate.")}
 
