@@ -4,7 +4,6 @@ import math
 from typing import Any
 from unittest.mock import Mock
 
-import joblib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from digits.models import svm_pairs
 from digits.models.kernel_matrix import Kernel, kernel_matrix
 from digits.models.svm import MatrixSVC
 from tests.small import IMAGES, LABELS
+from tests.svc import assert_learned_the_same, threads
 
 GENERATOR = np.random.default_rng(0)
 X = IMAGES[:700] / 255
@@ -125,11 +125,6 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[NDArray | None]:
     return matrices
 
 
-def assert_learned_the_same(ours: SVC, stock: SVC) -> None:
-    for name in ("support_", "dual_coef_", "intercept_", "n_support_", "n_iter_", "fit_status_"):
-        np.testing.assert_array_equal(getattr(ours, name), getattr(stock, name), strict=True)
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -146,7 +141,7 @@ def test_what_is_learned_from_it_is_the_stock_class_s_to_the_last_bit(
 ) -> None:
     stock = SVC(**settings).fit(X, y)
     for n in (1, 2):
-        with joblib.parallel_config(backend="threading", n_jobs=n):
+        with threads(n):
             assert_learned_the_same(MatrixSVC(**settings).fit(X, y), stock)
     assert len(computed) == 2 * n_pairs
     assert all(K is not None for K in computed)

@@ -20,13 +20,10 @@ from digits.models.persistence import save_model
 from digits.models.svm import MatrixSVC
 from tests.imports import ROOT
 from tests.small import IMAGES, LABELS
+from tests.svc import threads
 
 X = IMAGES[:700] / 255
 Y = LABELS[:700]
-
-
-def threads(n: int) -> joblib.parallel_config:
-    return joblib.parallel_config(backend="threading", n_jobs=n)
 
 
 def test_threads_and_the_cache_s_size_are_not_in_the_model_file(

@@ -3,11 +3,10 @@
 import pickle
 from typing import Any
 
-import joblib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier
@@ -17,6 +16,7 @@ from sklearn.svm import SVC
 
 from digits.models.svm import MatrixSVC
 from tests.small import IMAGES, LABELS
+from tests.svc import assert_learned_the_same, threads
 
 X = IMAGES[:700] / 255
 Y = LABELS[:700]
@@ -37,31 +37,6 @@ TARGETS: dict[str, NDArray] = {
 every_kernel = pytest.mark.parametrize(
     "settings", KERNELS, ids=lambda settings: "-".join(map(str, settings.values()))
 )
-
-
-def threads(n: int) -> joblib.parallel_config:
-    return joblib.parallel_config(backend="threading", n_jobs=n)
-
-
-def assert_learned_the_same(ours: SVC, stock: SVC) -> None:
-    """All attributes, their types and each bit of them; the parameters may differ."""
-    parameters = stock.get_params()
-    ours_learned, stock_learned = (
-        {name: value for name, value in vars(model).items() if name not in parameters}
-        for model in (ours, stock)
-    )
-    assert list(ours_learned) == list(stock_learned)
-    for name, expected in stock_learned.items():
-        value = ours_learned[name]
-        assert type(value) is type(expected), name
-        if issparse(expected):
-            value, expected = value.toarray(), expected.toarray()
-        if isinstance(expected, np.ndarray):
-            assert (value.dtype, value.shape) == (expected.dtype, expected.shape), name
-            assert value.flags.c_contiguous and value.tobytes() == expected.tobytes(), name
-        else:
-            assert value == expected, name
-    np.testing.assert_array_equal(ours.n_support_, stock.n_support_)
 
 
 @every_kernel
