@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import ddot
 
-TILE = 512  # rows and columns computed at a time, 2 MiB, which stay in the processor's cache
+TILE = 512  # rows and columns multiplied at a time: they stay in the processor's cache
+BAND = 64  # rows of a tile that are rounded at a time: so do all that is computed of them
 MOST = 0.01  # share of a tile: to compute more than that one by one would take longer than LIBSVM
 _FLOAT64 = 2.0**-53  # relative rounding
-KERNELS = ["rbf", "linear"]
 # For other processors compilers may make one operation, with one rounding, of poly's gamma x'y and
 # + coef0: what LIBSVM computes there is not known.
-if platform.machine() in ("x86_64", "AMD64"):
-    KERNELS.append("poly")
+KERNELS = ("rbf", "linear", *(["poly"] if platform.machine() in ("x86_64", "AMD64") else []))
 
 
 class Kernel(NamedTuple):
@@ -90,6 +89,23 @@ def _exp_of_c(argument: NDArray) -> NDArray:
     return np.array([math.exp(t) for t in argument])
 
 
+def _round(
+    product: NDArray, row_squares: NDArray, column_squares: NDArray, kernel: Kernel, n_features: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return a tile's values as float32, and whether each may be another one as LIBSVM sums."""
+    value, uncertain = np.empty(product.shape, np.float32), np.empty(product.shape, bool)
+    for start in range(0, len(product), BAND):
+        band = slice(start, start + BAND)
+        squares = row_squares[band, np.newaxis] + column_squares
+        argument = kernel.argument(product[band], squares)
+        error = kernel.error(n_features, squares)
+        value[band] = kernel.value(argument - error)
+        uncertain[band] = value[band] != kernel.value(argument + error).astype(np.float32)
+        if kernel.kernel == "poly":
+            uncertain[band] |= np.abs(argument) <= error
+    return value, uncertain
+
+
 def kernel_matrix(X: NDArray[np.float64], kernel: Kernel) -> NDArray[np.float64] | None:
     """Return a kernel's values for all pairs of rows, from which LIBSVM learns the same.
 
@@ -125,22 +141,15 @@ def kernel_matrix(X: NDArray[np.float64], kernel: Kernel) -> NDArray[np.float64]
     with np.errstate(over="ignore", invalid="ignore"):  # LIBSVM does not warn of infinity
         for start, first in ((i, j) for i in starts for j in starts if j <= i):
             rows, columns = slice(start, start + TILE), slice(first, first + TILE)
-            sums = squares[rows, np.newaxis] + squares[columns]
-            argument = kernel.argument(X[rows] @ X[columns].T, sums)
-            error = kernel.error(n_features, sums)
-            low = kernel.value(argument - error).astype(np.float32)
-            high = kernel.value(argument + error).astype(np.float32)
-            uncertain = low != high
-            if kernel.kernel == "poly":
-                uncertain |= np.abs(argument) <= error
+            product = X[rows] @ X[columns].T
+            value, uncertain = _round(product, squares[rows], squares[columns], kernel, n_features)
             if np.count_nonzero(uncertain) > MOST * uncertain.size:
                 return None
-            K[rows, columns] = low
-            i, j = np.divmod(np.flatnonzero(uncertain), low.shape[1])
-            i, j = i + start, j + first
-            products = np.array([ddot(x, y) for x, y in zip(X[i], X[j], strict=True)])
-            exact = kernel.argument(products, squares[i] + squares[j])
-            K[i, j] = kernel.value(exact, _exp_of_c)
-            K[columns, rows] = K[rows, columns].T
+            i, j = np.divmod(np.flatnonzero(uncertain), uncertain.shape[1])
+            row, column = i + start, j + first
+            product = np.array([ddot(x, y) for x, y in zip(X[row], X[column], strict=True)])
+            exact = kernel.argument(product, squares[row] + squares[column])
+            value[i, j] = kernel.value(exact, _exp_of_c)
+            K[rows, columns], K[columns, rows] = value, value.T
         np.fill_diagonal(K, kernel.value(kernel.argument(squares, squares + squares)))
     return K

@@ -129,11 +129,10 @@ def _with_kernel_matrix(
     LIBSVM computes the values for a row when it needs the row, and keeps them. For wide rows, all
     values by matrix products come earlier than those that it needs.
     """
-    kernel = Kernel(**{name: settings[name] for name in Kernel._fields})
     left = memory - len(X) ** 2 * 8 / 2**20
-    if X.shape[1] < WIDE or left < 1 or kernel.kernel not in KERNELS:
+    if X.shape[1] < WIDE or left < 1 or settings["kernel"] not in KERNELS:
         return X, settings
-    K = kernel_matrix(X, kernel)
+    K = kernel_matrix(X, Kernel(**{name: settings[name] for name in Kernel._fields}))
     if K is None:
         return X, settings
     cache_size = min(settings["cache_size"], left)
