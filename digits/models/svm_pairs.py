@@ -129,8 +129,8 @@ def _with_kernel_matrix(
     LIBSVM computes the values for a row when it needs the row, and keeps them. For wide rows, all
     values by matrix products come earlier than those that it needs.
     """
-    left = memory - len(X) ** 2 * 8 / 2**20
-    if X.shape[1] < WIDE or left < 1 or settings["kernel"] not in KERNELS:
+    left = memory - len(X) ** 2 * 8 / 2**20  # for another copy of the rows, and then for a cache
+    if X.shape[1] < WIDE or left < max(1, X.nbytes / 2**20) or settings["kernel"] not in KERNELS:
         return X, settings
     K = kernel_matrix(X, Kernel(**{name: settings[name] for name in Kernel._fields}))
     if K is None:
