@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from digits.common.errors import BadInput
 from digits.experiments.comparison import compare
 from digits.experiments.ladder import Ladder, Rung, assignment
-from digits.experiments.revisions import read_revision
+from digits.experiments.revisions import Revision, read_revision
 from digits.metrics.intervals import wilson_interval
 
 NOT_RUN = "not run yet"
@@ -147,12 +147,16 @@ def compare_neighbours(root: Path, ladder: Ladder, commits: Mapping[str, str]) -
         predictions are not on this machine.
     """
     verdicts: dict[str, str] = {}
-    for above, name in pairwise(rung.name for rung in ladder.rungs):
-        if above in commits and name in commits:
-            with suppress(BadInput):  # another question, or not on this machine
-                a, b = (read_revision(root, commits[rung]) for rung in (above, name))
-                accuracy = compare(a, b).accuracy
-                verdicts[name] = f"{accuracy.verdict}, p = {accuracy.exact_p_value:.2g}"
+    above: Revision | None = None
+    for rung in ladder.rungs:
+        revision = None
+        with suppress(BadInput):  # another question, or not on this machine
+            if rung.name in commits:
+                revision = read_revision(root, commits[rung.name])
+            if revision and above:
+                accuracy = compare(above, revision).accuracy
+                verdicts[rung.name] = f"{accuracy.verdict}, p = {accuracy.exact_p_value:.2g}"
+        above = revision
     return verdicts
 
 
