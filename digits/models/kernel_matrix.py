@@ -1,8 +1,8 @@
-"""The kernel matrix as LIBSVM computes it, to the last bit, by matrix products."""
+"""The values of a kernel as LIBSVM computes them, to the last bit, by matrix products."""
 
 import math
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,39 @@ _FLOAT64 = 2.0**-53  # relative rounding
 # For other processors compilers may make one operation, with one rounding, of poly's gamma x'y and
 # + coef0: what LIBSVM computes there is not known.
 KERNELS = ("rbf", "linear", *(["poly"] if platform.machine() in ("x86_64", "AMD64") else []))
+
+
+class Uncertain(ArithmeticError):
+    """Too many values depend on the order of summation: to compute them takes LIBSVM."""
+
+
+class Tile(NamedTuple):
+    """Values of a kernel for some rows of one set with some of another.
+
+    Attributes
+    ----------
+    top, left : int
+        The first of the rows in each set.
+    values : ndarray of shape (n, m), float32
+        As LIBSVM keeps them.
+    """
+
+    top: int
+    left: int
+    values: NDArray[np.float32]
+
+
+# Of each class of a pair, its rows' tiles with each other, if they are known.
+OwnTiles = tuple[list[Tile] | None, list[Tile] | None]
+
+
+class _Rows(NamedTuple):
+    """What is multiplied for one side of a tile."""
+
+    rows: NDArray[np.float64]
+    ordered: NDArray[np.float64]  # their features in another order
+    filled: NDArray[np.bool_]  # whether such a feature is other than 0 in any of the rows
+    squares: NDArray[np.float64]
 
 
 class Kernel(NamedTuple):
@@ -106,13 +139,42 @@ def _round(
     return value, uncertain
 
 
-def kernel_matrix(X: NDArray[np.float64], kernel: Kernel) -> NDArray[np.float64] | None:
-    """Return a kernel's values for all pairs of rows, from which LIBSVM learns the same.
+@np.errstate(over="ignore", invalid="ignore")  # LIBSVM does not warn of infinity
+def _tile_values(x: _Rows, y: _Rows, kernel: Kernel) -> NDArray[np.float32]:
+    width = 1 + np.flatnonzero(x.filled & y.filled).max(initial=-1)
+    product = x.ordered[:, :width] @ y.ordered[:, :width].T
+    values, uncertain = _round(product, x.squares, y.squares, kernel, x.rows.shape[1])
+    if np.count_nonzero(uncertain) > MOST * uncertain.size:
+        raise Uncertain
+    i, j = np.divmod(np.flatnonzero(uncertain), uncertain.shape[1])
+    one_by_one = np.array([ddot(a, b) for a, b in zip(x.rows[i], y.rows[j], strict=True)])
+    exact = kernel.argument(one_by_one, x.squares[i] + y.squares[j])
+    values[i, j] = kernel.value(exact, _exp_of_c)
+    return values
 
-    LIBSVM computes a value from the product of two rows, in float64, and keeps it as float32; that
-    of a row with itself it keeps as float64. For each row that it needs, it reads all others from
-    memory. A matrix product reads a tile of rows once, and takes a tenth of the time, but it sums
-    in another order: the last bits of its float64 differ.
+
+def _squares(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([ddot(x, x) for x in X])
+
+
+def _cut(X: NDArray[np.float64], order: NDArray[np.intp]) -> list[_Rows]:
+    """Return the rows of each tile, and their features in an order."""
+    ordered, squares = X.take(order, axis=1), _squares(X)
+    tiles = []
+    for start in range(0, len(X), TILE):
+        i = slice(start, start + TILE)
+        filled = np.count_nonzero(ordered[i], axis=0) > 0
+        tiles.append(_Rows(X[i], ordered[i], filled, squares[i]))
+    return tiles
+
+
+def kernel_tiles(X: NDArray[np.float64], Y: NDArray[np.float64], kernel: Kernel) -> Iterator[Tile]:
+    """Compute a kernel's values for the rows of X with those of Y as LIBSVM does, tile by tile.
+
+    LIBSVM computes a value from the product of two rows, in float64, and keeps it as float32. For
+    each row that it needs, it reads all others from memory. A matrix product reads a tile of rows
+    once, and takes a tenth of the time, but it sums in another order: the last bits of its float64
+    differ.
 
     Their float32 hardly ever do. Let u = 2^-53. The product of two vectors of n float64 is wrong,
     in whatever order it is summed, by at most 1.01 n u |x| |y| (Higham, "Accuracy and Stability of
@@ -122,39 +184,77 @@ def kernel_matrix(X: NDArray[np.float64], kernel: Kernel) -> NDArray[np.float64]
     computed as LIBSVM does. The exponential functions of NumPy and of C are taken to be right
     within 4 u, powers within u for each degree.
 
+    Pixels that are 0 in most images come last: those from which on one side of a tile has nothing
+    but 0 are not multiplied.
+
     Parameters
     ----------
-    X : ndarray of shape (n, n_features), C-contiguous
+    X : ndarray of shape (n_x, n_features), C-contiguous
         The rows.
+    Y : ndarray of shape (n_y, n_features), C-contiguous
+        The columns. If it is X itself, tiles above the diagonal are left out.
+    kernel : Kernel
+        One of KERNELS.
+
+    Yields
+    ------
+    Tile
+        One after the other.
+
+    Raises
+    ------
+    Uncertain
+        When more than MOST of a tile's values would have to be computed one by one.
+    """
+    n_filled = np.count_nonzero(X, axis=0) + np.count_nonzero(Y, axis=0)
+    order = np.argsort(-n_filled, kind="stable")
+    rows = _cut(X, order)
+    columns = rows if Y is X else _cut(Y, order)
+    for i, x in enumerate(rows):
+        for j, y in enumerate(columns[: i + 1] if Y is X else columns):
+            yield Tile(i * TILE, j * TILE, _tile_values(x, y, kernel))
+
+
+def kernel_matrix(
+    X: NDArray[np.float64],
+    Y: NDArray[np.float64],
+    own: OwnTiles,
+    kernel: Kernel,
+) -> NDArray[np.float64]:
+    """Return a kernel's values for all pairs of the rows of X and Y: LIBSVM learns the same of it.
+
+    Parameters
+    ----------
+    X, Y : ndarray of shapes (n_x, n_features) and (n_y, n_features), C-contiguous
+        The rows, those of X first.
+    own : tuple
+        `kernel_tiles` of X with X, and of Y with Y; None to compute them.
     kernel : Kernel
         One of KERNELS.
 
     Returns
     -------
-    ndarray of shape (n, n), or None
-        None where more than MOST of a tile's values would have to be computed one by one.
+    ndarray of shape (n_x + n_y, n_x + n_y), C-contiguous
+        float32 values; a row's with itself, which LIBSVM does not round, is float64.
+
+    Raises
+    ------
+    Uncertain
+        As `kernel_tiles`.
     """
-    n, n_features = X.shape
-    squares = np.array([ddot(x, x) for x in X])
-    K = np.empty((n, n))
-    starts = range(0, n, TILE)
-    # Pixels that are 0 in most images come last: in many a tile they are 0, and need no product.
-    ordered = X.take(np.argsort(-np.count_nonzero(X, axis=0), kind="stable"), axis=1)
-    filled = [ordered[start : start + TILE].any(axis=0) for start in starts]
-    with np.errstate(over="ignore", invalid="ignore"):  # LIBSVM does not warn of infinity
-        for start, first in ((i, j) for i in starts for j in starts if j <= i):
-            rows, columns = slice(start, start + TILE), slice(first, first + TILE)
-            both = filled[start // TILE] & filled[first // TILE]
-            width = 1 + np.flatnonzero(both).max(initial=-1)
-            product = ordered[rows, :width] @ ordered[columns, :width].T
-            value, uncertain = _round(product, squares[rows], squares[columns], kernel, n_features)
-            if np.count_nonzero(uncertain) > MOST * uncertain.size:
-                return None
-            i, j = np.divmod(np.flatnonzero(uncertain), uncertain.shape[1])
-            row, column = i + start, j + first
-            product = np.array([ddot(x, y) for x, y in zip(X[row], X[column], strict=True)])
-            exact = kernel.argument(product, squares[row] + squares[column])
-            value[i, j] = kernel.value(exact, _exp_of_c)
-            K[rows, columns], K[columns, rows] = value, value.T
+    n = len(X)
+    K = np.empty((n + len(Y), n + len(Y)))
+    blocks = (
+        (0, 0, own[0] or kernel_tiles(X, X, kernel)),
+        (n, n, own[1] or kernel_tiles(Y, Y, kernel)),
+        (n, 0, kernel_tiles(Y, X, kernel)),
+    )
+    for first_row, first_column, tiles in blocks:
+        for top, left, values in tiles:
+            rows = slice(first_row + top, first_row + top + values.shape[0])
+            columns = slice(first_column + left, first_column + left + values.shape[1])
+            K[rows, columns], K[columns, rows] = values, values.T
+    squares = np.concatenate([_squares(X), _squares(Y)])
+    with np.errstate(over="ignore", invalid="ignore"):
         np.fill_diagonal(K, kernel.value(kernel.argument(squares, squares + squares)))
     return K

@@ -1,5 +1,6 @@
 """The pairs of classes of a support vector classifier, learned as jobs of their own."""
 
+from contextlib import suppress
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -9,8 +10,18 @@ from numpy.typing import NDArray
 from sklearn.svm import _libsvm
 
 from digits.common.resources import free_memory
-from digits.models.kernel_matrix import KERNELS, Kernel, kernel_matrix
+from digits.models.kernel_matrix import (
+    KERNELS,
+    TILE,
+    Kernel,
+    OwnTiles,
+    Tile,
+    Uncertain,
+    kernel_matrix,
+    kernel_tiles,
+)
 
+MIB = 2**20
 WIDE = 300  # features of a row, from which on the kernel matrix is faster than LIBSVM's products
 
 
@@ -76,7 +87,8 @@ def fit_pairs(
     cache_size : float
         MiB of kernel values that LIBSVM may keep of a pair; less where these and the rows of all
         that are learned at once would take more than half of the memory that is free. Of rows
-        of WIDE features or more, the kernel matrix is computed too where it fits into that half.
+        of WIDE features or more, the kernel matrix is computed too where it fits into that half,
+        and what several pairs need of it is kept where that fits as well.
     settings : dict
         The other arguments of `sklearn.svm._libsvm.fit`.
     """
@@ -85,31 +97,94 @@ def fit_pairs(
     n_rows = np.bincount(y.astype(np.intp))
     largest_first = sorted(pairs, key=lambda pair: n_rows[list(pair)].sum(), reverse=True)
     n_jobs = min(joblib.effective_n_jobs(None), len(pairs))
-    copied = n_rows[list(largest_first[0])].sum() * X[0].nbytes / 2**20 if n_classes > 2 else 0
-    memory = free_memory() / 2 / n_jobs - copied
-    settings = settings | {"cache_size": max(1, min(cache_size, memory))}
-    learned = joblib.Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="all")(
-        joblib.delayed(_fit_pair)(X, y, weight, class_weight, pair, settings, memory)
-        for pair in largest_first
+    parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="all")
+    memory = free_memory() / 2 / n_jobs
+    most = n_rows[list(largest_first[0])].sum()
+    copied = most * X[0].nbytes / MIB if n_classes > 2 else 0
+    settings = settings | {"cache_size": max(1, min(cache_size, memory - copied))}
+    kernel = _kernel_of(X, settings)
+    own: dict[int, list[Tile]] = {}
+    # The values for a class's rows with each other are needed for all of its pairs.
+    kept = (n_rows * (n_rows + TILE)).sum() * 2 / MIB / n_jobs
+    if kernel and n_classes > 2 and kept + _needed(most, X) <= memory:
+        memory -= kept
+        tiles = parallel(
+            joblib.delayed(_own_tiles)(X, y, each, kernel) for each in range(n_classes)
+        )
+        own = {each: found for each, found in enumerate(tiles) if found}
+    learned = parallel(
+        joblib.delayed(_fit_pair)(
+            X, y, weight, class_weight, (i, j), settings, memory, kernel, (own.get(i), own.get(j))
+        )
+        for i, j in largest_first
     )
     return _put_together(dict(zip(largest_first, learned, strict=True)), y, n_classes)
 
 
+def _kernel_of(X: NDArray[np.float64], settings: dict[str, Any]) -> Kernel | None:
+    """Return the kernel, if its matrix is to be computed; None leaves the products to LIBSVM.
+
+    LIBSVM computes the values for a row when it needs the row, and keeps them. For wide rows, all
+    values by matrix products come earlier than those that it needs.
+    """
+    if X.shape[1] < WIDE or settings["kernel"] not in KERNELS:
+        return None
+    return Kernel(**{name: settings[name] for name in Kernel._fields})
+
+
+def _needed(n: int, X: NDArray[np.float64]) -> float:
+    """MiB for the kernel matrix of n rows, and first two copies of these, then LIBSVM's cache."""
+    return (n**2 * 8 + max(MIB, 2 * n * X[0].nbytes)) / MIB
+
+
+def _own_tiles(
+    X: NDArray[np.float64], y: NDArray[np.float64], number: int, kernel: Kernel
+) -> list[Tile] | None:
+    """Return the kernel's values for the rows of a class with each other, if they are certain."""
+    rows = X[y == number]
+    with suppress(Uncertain):
+        return list(kernel_tiles(rows, rows, kernel))
+    return None
+
+
+def _pair_matrix(
+    X: NDArray[np.float64],
+    rows: list[NDArray[np.intp]],
+    memory: float,
+    kernel: Kernel | None,
+    own: OwnTiles,
+) -> NDArray[np.float64] | None:
+    """Return the kernel matrix of a pair's rows, if it is faster, fits into memory, is certain."""
+    if kernel and _needed(sum(map(len, rows)), X) <= memory:
+        with suppress(Uncertain):
+            return kernel_matrix(X[rows[0]], X[rows[1]], own, kernel)
+    return None
+
+
 def _fit_pair(
-    X: NDArray,
-    y: NDArray,
-    weight: NDArray,
-    class_weight: NDArray,
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    class_weight: NDArray[np.float64],
     pair: tuple[int, int],
     settings: dict[str, Any],
     memory: float,
+    kernel: Kernel | None,
+    own: OwnTiles,
 ) -> _Pair:
-    """Learn from the rows of two classes, in `memory` MiB beside a copy of them."""
+    """Learn from the rows of two classes, in so much memory (MiB)."""
     _libsvm.set_verbosity_wrap(0)
-    rows = np.flatnonzero(np.isin(y, pair))
-    # LIBSVM reads all of them again and again, faster if they lie side by side.
-    X = X if len(rows) == len(X) else X[rows]
-    X, settings = _with_kernel_matrix(X, settings, memory)
+    of_class = [np.flatnonzero(y == number) for number in pair]
+    rows = np.concatenate(of_class)
+    K = _pair_matrix(X, of_class, memory, kernel, own)
+    if K is not None:
+        cache_size = min(settings["cache_size"], memory - K.nbytes / MIB)
+        X, settings = K, settings | {"kernel": "precomputed", "cache_size": cache_size}
+    elif len(rows) < len(X):
+        # LIBSVM reads all of them again and again, faster if they lie side by side.
+        X = X[rows]
+    else:
+        rows = np.arange(len(X))
     support, _, _, coef, intercept, _, _, status, n_iter = _libsvm.fit(
         X,
         (y[rows] == pair[1]).astype(np.float64),
@@ -119,24 +194,6 @@ def _fit_pair(
         **settings,
     )
     return _Pair(rows[support], coef[0], intercept[0], status, n_iter[0])
-
-
-def _with_kernel_matrix(
-    X: NDArray[np.float64], settings: dict[str, Any], memory: float
-) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """Return what LIBSVM learns from: the kernel matrix, where it is faster and fits into memory.
-
-    LIBSVM computes the values for a row when it needs the row, and keeps them. For wide rows, all
-    values by matrix products come earlier than those that it needs.
-    """
-    left = memory - len(X) ** 2 * 8 / 2**20  # for another copy of the rows, and then for a cache
-    if X.shape[1] < WIDE or left < max(1, X.nbytes / 2**20) or settings["kernel"] not in KERNELS:
-        return X, settings
-    K = kernel_matrix(X, Kernel(**{name: settings[name] for name in Kernel._fields}))
-    if K is None:
-        return X, settings
-    cache_size = min(settings["cache_size"], left)
-    return K, settings | {"kernel": "precomputed", "cache_size": cache_size}
 
 
 def _put_together(learned: dict[tuple[int, int], _Pair], y: NDArray, n_classes: int) -> Learned:
