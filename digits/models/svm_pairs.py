@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
+from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 from sklearn.svm import _libsvm
 
@@ -68,7 +69,7 @@ def fit_pairs(
     cache_size: float,
     settings: dict[str, Any],
 ) -> Learned:
-    """Learn each pair of classes by LIBSVM, as jobs that share no memory.
+    """Learn each pair of classes by LIBSVM, each as a job of its own.
 
     joblib's configuration says how many at a time, and where; without one it is threads, as LIBSVM
     needs no lock of Python. LIBSVM itself learns them one after the other. No pair needs what
@@ -88,7 +89,7 @@ def fit_pairs(
         MiB of kernel values that LIBSVM may keep of a pair; less where these and the rows of all
         that are learned at once would take more than half of the memory that is free. Of rows
         of WIDE features or more, the kernel matrix is computed too where it fits into that half,
-        and what several pairs need of it is kept where that fits as well.
+        and what several pairs need of it is kept where that fits as well, and they are threads.
     settings : dict
         The other arguments of `sklearn.svm._libsvm.fit`.
     """
@@ -104,9 +105,12 @@ def fit_pairs(
     settings = settings | {"cache_size": max(1, min(cache_size, memory - copied))}
     kernel = _kernel_of(X, settings)
     own: dict[int, list[Tile]] = {}
-    # The values for a class's rows with each other are needed for all of its pairs.
+    # The values for a class's rows with each other are needed for all of its pairs. To send them
+    # to other processes with each of these would cost more than it saves.
     kept = (n_rows * (n_rows + TILE)).sum() * 2 / MIB / n_jobs
-    if kernel and n_classes > 2 and kept + _needed(most, X) <= memory:
+    backend, _ = get_active_backend(prefer="threads")
+    in_this_process = getattr(backend, "supports_sharedmem", False)
+    if kernel and in_this_process and n_classes > 2 and kept + _needed(most, X) <= memory:
         memory -= kept
         tiles = parallel(
             joblib.delayed(_own_tiles)(X, y, each, kernel) for each in range(n_classes)

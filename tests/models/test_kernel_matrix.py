@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from unittest.mock import Mock
 
+import joblib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -225,6 +226,15 @@ def test_values_that_several_pairs_need_are_kept_where_they_fit(
     assert_learned_the_same(MatrixSVC().fit(X[:600], y), SVC().fit(X[:600], y))
     assert len(computed.own) == n_own
     assert len(computed.matrices) == n
+
+
+def test_they_are_not_sent_to_other_processes(computed: Computed) -> None:
+    """As to a cluster's workers, with each pair."""
+    y = np.arange(600) % 3
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        assert_learned_the_same(MatrixSVC().fit(X[:600], y), SVC().fit(X[:600], y))
+    assert computed.own == []
+    assert computed.matrices == []  # each was computed in a process of its own
 
 
 def test_narrow_rows_and_other_kernels_are_left_to_libsvm(
